@@ -1,0 +1,218 @@
+"""The composition root: settings in, running server out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import logging
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import IO
+
+from aiohttp import web
+
+from config.settings import Settings, SettingsError, split_address
+from hub import accounts, collaboration, delivery, journal, migrations
+from hub.blobs import Blobs
+from hub.bus import Bus, RedisBus
+from hub.channels import Channels
+from hub.core import Hub, Options
+from hub.database import Database, DiskFull, open_database
+from hub.delivery import Delivery
+from hub.events import Event
+from hub.feed import Feed
+from hub.http import HOUSE, House, guard
+from hub.ingest import Ingest
+from hub.pulling import Pulling
+from hub.sandbox import Sandbox
+from hub.scheduler import Job, release, run_jobs
+from hub.secretbox import SecretBox, load_keys
+from hub.tasks import Supervisor
+from webhooks.door import Door
+from webhooks.smtp import Door as SmtpDoor
+from webhooks.smtp import open_door
+
+log = logging.getLogger(__name__)
+
+ROLES = ("web", "worker")
+
+
+class Server:
+    """One process of the hub: made by `build`, then `start`, later `stop`."""
+
+    def __init__(self, settings: Settings, hub: Hub, roles: Sequence[str]) -> None:
+        self.settings, self.hub, self.roles = settings, hub, roles
+        self.ingest = Ingest(hub)
+        self.feed = Feed(hub)
+        self.delivery = Delivery(hub) if "worker" in roles else None
+        self.app = _application(self)
+        self.port = 0
+        self.smtp_port = 0
+        self._runner: web.AppRunner | None = None
+        self._smtp: SmtpDoor | None = None
+        self._lock: IO[str] | None = None
+
+    async def start(self) -> None:
+        """Start the loops, then open the doors."""
+        if self.hub.db.kind == "sqlite":
+            self._lock = _only_process(self.settings.folder)
+            await self.hub.db.write(journal.free_leases)
+            await self.hub.db.write(delivery.free_leases)
+        await self.hub.load_channels()
+        await self.feed.start()
+        self.feed.subscribe(self._watch_channels)
+        if self.delivery is not None:
+            self.feed.subscribe(self.delivery.watch)
+        self._start_loops()
+        if "web" in self.roles:
+            await self._open_doors()
+
+    def _start_loops(self) -> None:
+        tasks, hub = self.hub.tasks, self.hub
+        tasks.start("bus", lambda: hub.bus.run(lambda: tasks.beat("bus")))
+        tasks.start("journal", self.ingest.run_journal)
+        tasks.start("store", self.ingest.run_store)
+        tasks.start("feed", self.feed.run)
+        if self.delivery is not None:
+            tasks.start("sweep", self.ingest.run_sweep)
+            tasks.start("delivery", self.delivery.run)
+            tasks.start("pulling", Pulling(hub, self.ingest).run)
+            tasks.start("scheduler", lambda: run_jobs(hub, JOBS))
+
+    async def _open_doors(self) -> None:
+        self._runner = web.AppRunner(
+            self.app, access_log=None, shutdown_timeout=self.settings.web.shutdown_seconds, keepalive_timeout=15
+        )
+        await self._runner.setup()
+        host, port = split_address(self.settings.listen, "listen")
+        site = web.TCPSite(self._runner, host, port, backlog=1024, reuse_port=None)
+        try:
+            await site.start()
+        except OSError as error:
+            raise SettingsError(
+                f"The setting “listen”: {self.settings.listen} cannot be opened: {error.strerror}."
+            ) from error
+        self.port = self._runner.addresses[0][1]
+        if self.settings.smtp_in.listen:
+            await self._open_smtp()
+
+    async def _open_smtp(self) -> None:
+        host, port = split_address(self.settings.smtp_in.listen, "smtp_in.listen")
+        self._smtp = await open_door(
+            host,
+            port,
+            route=self.hub.channels.by_mail_address,
+            keep=self.ingest.keep,
+            max_size=self.settings.smtp_in.max_size,
+            full=DiskFull,
+            look_again=self.hub.look_again,
+        )
+        self.smtp_port = self._smtp.sockets[0].getsockname()[1]
+
+    def _watch_channels(self, news: Iterable[Event]) -> None:
+        if any(e.kind in ("channel.added", "channel.changed", "channel.removed") for e in news):
+            self._reloading = asyncio.create_task(self.hub.load_channels())
+
+    async def stop(self) -> None:
+        """Close the doors, let what runs finish, write down what is known, let go of everything."""
+        if self._smtp is not None:
+            self._smtp.close()
+            await self._smtp.wait_closed()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        await self.hub.tasks.stop()
+        with contextlib.suppress(Exception):
+            await self.hub.db.write(release, self.hub.node)
+        await self.hub.channels.close()
+        await self.hub.sandbox.close()
+        await self.hub.bus.close()
+        await self.hub.db.close()
+        if self._lock is not None:
+            self._lock.close()
+
+
+async def _wake(hub: Hub) -> None:
+    if await hub.db.write(collaboration.wake_snoozed):
+        hub.bus.publish()
+
+
+async def _prune(hub: Hub) -> None:
+    await hub.db.write(accounts.prune)
+
+
+JOBS = [Job("wake", 5, _wake), Job("prune", 600, _prune)]
+
+
+def _only_process(folder: Path) -> IO[str]:
+    """SQLite serves one process: the second one is told so instead of fighting over the file."""
+    file = (folder / "hub.lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise SettingsError(
+            f"Another hub already runs on {folder}. Stop it first, or set “database” to PostgreSQL to run several."
+        ) from error
+    return file
+
+
+def open_hub(settings: Settings) -> Hub:
+    """The collaborators, without running anything. Raises `SettingsError`."""
+    try:
+        settings.folder.mkdir(parents=True, exist_ok=True)
+        keys = load_keys(settings.key_file)
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"The setting “data” or “secret_key_file”: {error}") from error
+    try:
+        database: Database = open_database(settings.database_url)
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"The setting “database”: {error}") from error
+    options = Options(
+        public_url=settings.public_url.rstrip("/"),
+        reopen_days=settings.conversations.reopen_days,
+        undo_seconds=settings.sending.undo_seconds,
+        send_at_once=settings.sending.at_once,
+        give_up_hours=settings.sending.give_up_hours,
+    )
+    bus = RedisBus(settings.redis) if settings.redis else Bus()
+    blobs = Blobs(settings.folder / "blobs")
+    return Hub(database, bus, blobs, SecretBox(keys), Channels(), Supervisor(), Sandbox(), options)
+
+
+async def build(settings: Settings, *, migrate: bool = False, roles: Sequence[str] = ROLES) -> Server:
+    """A server ready to `start`. ``migrate``: bring PostgreSQL to the current schema too (SQLite always is)."""
+    hub = open_hub(settings)
+    if hub.db.kind == "sqlite" or migrate:
+        await migrations.upgrade(hub.db)
+    elif await migrations.needed(hub.db):
+        raise migrations.NeedsMigration("The database needs a new schema: run “hub migrate”, or start with --migrate.")
+    return Server(settings, hub, roles)
+
+
+def _application(server: Server) -> web.Application:
+    settings, hub = server.settings, server.hub
+    app = web.Application(middlewares=[guard], client_max_size=settings.web.max_body)
+    app[HOUSE] = House(
+        hub,
+        server.ingest,
+        server.delivery,
+        server.feed,
+        settings.public_url.rstrip("/"),
+        settings.company,
+        settings.language,
+        settings.metrics.token,
+        settings.trusted_proxies,
+        version("omnichannel-hub"),
+    )
+    door = Door(lambda: hub.channels.by_key, server.ingest.keep, settings.public_url, hub.look_again)
+    app.router.add_post("/webhooks/{provider}/{key}", door.post)
+    from hub import api
+    from hub import web as pages
+    from hub.web import health
+
+    health.add_routes(app)
+    api.add_routes(app)
+    pages.add_routes(app)
+    return app

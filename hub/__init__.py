@@ -1,0 +1,1 @@
+"""The core of the omnichannel hub. It knows no channel and no provider by name."""

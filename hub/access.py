@@ -1,0 +1,129 @@
+"""Who may see and do what: the one door to every object.
+
+Administrators and supervisors see everything. Agents and light agents see conversations of their teams, those of channels without a
+team, and those assigned to them. Light agents read and write notes; they neither answer customers nor change settings.
+What somebody may not see does not exist for them: callers answer 404.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from hub.database import among
+from hub.messages import Role
+from hub.tables import attachments, conversations, customers, messages, team_members
+
+
+class Actor(Struct, frozen=True):
+    """The employee on whose behalf something happens."""
+
+    id: int
+    name: str
+    email: str
+    role: Role
+    teams: frozenset[int] = frozenset()
+    language: str = "en"
+
+    @property
+    def sees_all(self) -> bool:
+        return self.role in ("admin", "supervisor")
+
+
+class Forbidden(Exception):
+    """The role does not allow it; the text says which role would."""
+
+
+#: What each role may do beyond reading what it sees.
+RIGHTS: dict[str, frozenset[Role]] = {
+    "reply": frozenset({"admin", "supervisor", "agent"}),
+    "note": frozenset({"admin", "supervisor", "agent", "light"}),
+    "assign": frozenset({"admin", "supervisor", "agent"}),
+    "customers": frozenset({"admin", "supervisor", "agent"}),
+    "journal": frozenset({"admin", "supervisor"}),
+    "replay": frozenset({"admin"}),
+    "channels": frozenset({"admin"}),
+    "employees": frozenset({"admin"}),
+}
+
+
+def require(actor: Actor, right: str) -> None:
+    """Raise `Forbidden` unless the actor's role has the right."""
+    if actor.role not in RIGHTS[right]:
+        allowed = ", ".join(sorted(RIGHTS[right]))
+        raise Forbidden(f"This needs one of the roles {allowed}; you are {actor.role}.")
+
+
+def visible(actor: Actor) -> sa.ColumnElement[bool]:
+    """The condition on `conversations` for what the actor may see."""
+    if actor.sees_all:
+        return sa.true()
+    c = conversations.c
+    return sa.or_(c.team_id.is_(None), c.assignee_id == actor.id, among(c.team_id, sorted(actor.teams)))
+
+
+def may_see(actor: Actor, team_id: int | None, assignee_id: int | None) -> bool:
+    """The same rule in memory, for the live stream."""
+    return actor.sees_all or team_id is None or assignee_id == actor.id or team_id in actor.teams
+
+
+def access_conversation(conn: Connection, actor: Actor, conversation_id: int) -> Any | None:
+    """The conversation's row when the actor may see it, else None."""
+    statement = sa.select(conversations).where(conversations.c.id == conversation_id, visible(actor))
+    return conn.execute(statement).first()
+
+
+def access_message(conn: Connection, actor: Actor, message_id: int) -> Any | None:
+    """The message's row when the actor may see its conversation, else None."""
+    statement = (
+        sa.select(messages)
+        .join(conversations, conversations.c.id == messages.c.conversation_id)
+        .where(messages.c.id == message_id, visible(actor))
+    )
+    return conn.execute(statement).first()
+
+
+def access_attachment(conn: Connection, actor: Actor, attachment_id: int) -> Any | None:
+    """The attachment's row: of a message the actor may see, or an upload of their own not yet sent; else None."""
+    a = attachments.c
+    statement = (
+        sa.select(attachments)
+        .outerjoin(messages, messages.c.id == a.message_id)
+        .outerjoin(conversations, conversations.c.id == messages.c.conversation_id)
+        .where(
+            a.id == attachment_id,
+            sa.or_(
+                sa.and_(a.message_id.is_not(None), visible(actor)),
+                sa.and_(a.message_id.is_(None), a.uploader_id == actor.id),
+            ),
+        )
+    )
+    return conn.execute(statement).first()
+
+
+def access_customer(conn: Connection, actor: Actor, customer_id: int) -> Any | None:
+    """The customer's row (the winner's, when merged) when the actor may see one of their conversations, else None.
+
+    Agents may also see customers nobody has talked to yet.
+    """
+    row = conn.execute(sa.select(customers).where(customers.c.id == customer_id)).first()
+    for _ in range(20):
+        if row is None or row.merged_into is None:
+            break
+        row = conn.execute(sa.select(customers).where(customers.c.id == row.merged_into)).first()
+    if row is None or actor.sees_all:
+        return row
+    theirs = sa.select(conversations.c.id).where(conversations.c.customer_id == row.id)
+    if conn.execute(theirs.limit(1)).first() is None:
+        return row
+    return row if conn.execute(theirs.where(visible(actor)).limit(1)).first() else None
+
+
+def load_teams(conn: Connection, employee_id: int) -> frozenset[int]:
+    """The teams of an employee."""
+    return frozenset(
+        conn.execute(sa.select(team_members.c.team_id).where(team_members.c.employee_id == employee_id)).scalars()
+    )

@@ -1,0 +1,46 @@
+"""API v1: JSON in and out, described by /api/openapi.json."""
+
+from __future__ import annotations
+
+import msgspec
+from aiohttp import web
+
+from hub import sessions
+from hub.api import attachments, channels, conversations, customers, happenings, journal, messages, people
+from hub.api.openapi import document
+from hub.api.wire import ROUTES, serve
+from hub.http import HOUSE, Problem
+
+#: The modules whose handlers registered themselves while they were imported.
+PARTS = (conversations, messages, customers, channels, journal, attachments, happenings, people)
+
+#: Whatever is under /api and no address of ours.
+NOWHERE = "/api/{rest}"
+
+
+def add_routes(app: web.Application) -> None:
+    """Every address under /api."""
+    sessions.prepare(app)
+    for r in ROUTES:
+        app.router.add_route(r.method, r.path, serve(r))
+    app.router.add_get("/api/openapi.json", openapi, allow_head=False)
+    app.router.add_route("*", "/api/{rest:.*}", nowhere)
+
+
+async def openapi(request: web.Request) -> web.Response:
+    """The description of the API, for programs and people."""
+    body = msgspec.json.encode(document(ROUTES, request.app[HOUSE].version))
+    return web.Response(body=body, content_type="application/json")
+
+
+async def nowhere(request: web.Request) -> web.Response:
+    """No such address, or not by this method."""
+    allowed: set[str] = set()
+    for resource in request.app.router.resources():
+        if resource.canonical != NOWHERE:
+            allowed |= (await resource.resolve(request))[1]
+    if allowed:
+        raise web.HTTPMethodNotAllowed(
+            request.method, allowed, text=f"This address takes {', '.join(sorted(allowed))}."
+        )
+    raise Problem(404, "There is no such address; /api/openapi.json lists them all.")

@@ -1,0 +1,308 @@
+"""What API answers look like: the contract's words, ids as strings, times as RFC 3339 UTC."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct
+
+from hub import inbox, routing
+from hub.access import Actor
+from hub.clock import rfc3339
+from hub.events import Event
+from hub.timeline import DeliveryView, FileView, Item, MessageView
+
+#: An id in a body or query: digits.
+Id = Annotated[str, Meta(pattern="^[0-9]{1,18}$")]
+Limit = Annotated[int, Meta(ge=1, le=100)]
+#: A cursor is ours alone; whoever makes one up is told.
+Cursor = Annotated[str, Meta(pattern="^[A-Za-z0-9_-]{0,80}$")]
+
+
+def name(number: int | None) -> str | None:
+    """An id as JSON has it."""
+    return None if number is None else str(number)
+
+
+class Address(Struct, frozen=True):
+    """Somebody at an address (kind in front); the name is what they call themselves."""
+
+    address: str
+    name: str = ""
+
+
+class Attachment(Struct, frozen=True):
+    """A file. ``inline``: a picture that the HTML body shows in its place. ``url`` downloads it."""
+
+    id: str
+    name: str
+    type: str
+    size: int
+    sha256: str
+    inline: bool
+    url: str
+
+
+class Delivery(Struct, frozen=True):
+    """How one recipient's copy fares: queued, sending, sent, delivered, read, failed, unconfirmed."""
+
+    id: str
+    recipient: str
+    state: str
+    attempts: int
+    error: str | None
+    provider_id: str | None
+    at: str | None
+
+
+class DeliveryState(Struct, frozen=True):
+    """The delivery that matters most to an onlooker: what failed comes before what waits."""
+
+    state: str
+    attempts: int
+    error: str | None
+    at: str | None
+
+
+class Message(Struct, frozen=True, kw_only=True):
+    """One entry said by someone. ``visible_text`` is the newly written part; ``at`` the sender's time, ``received_at`` ours."""
+
+    id: str
+    conversation: str
+    customer: str
+    channel: str | None
+    kind: str
+    direction: str
+    author: str | None
+    sender: Address
+    to: list[Address]
+    cc: list[Address]
+    at: str | None
+    received_at: str | None
+    subject: str
+    text: str
+    visible_text: str
+    html_url: str | None
+    raw_url: str | None
+    attachments: list[Attachment]
+    provider_id: str | None
+    reply_to: str | None
+    flags: list[str]
+    delivery: DeliveryState | None
+    deliveries: list[Delivery]
+
+
+class MessageItem(Message, frozen=True, kw_only=True, tag_field="type", tag="message"):
+    """A message in a timeline. ``seq`` is its place in the order of record."""
+
+    seq: str
+
+
+class EventItem(Struct, frozen=True, kw_only=True, tag_field="type", tag="event"):
+    """Something that happened, in a timeline. ``text`` tells it in a few words, ``data`` in detail."""
+
+    id: str
+    seq: str
+    kind: str
+    direction: str
+    conversation: str | None
+    customer: str | None
+    channel: str | None
+    author: str | None
+    at: str | None
+    text: str
+    data: dict[str, Any]
+
+
+TimelineItem = MessageItem | EventItem
+
+
+class Conversation(Struct, frozen=True):
+    """One matter with a customer. ``reason`` says in words why it came to this employee or team."""
+
+    id: str
+    number: int
+    subject: str
+    status: str
+    assignee: str | None
+    assignee_name: str | None
+    team: str | None
+    team_name: str | None
+    customer: str
+    customer_name: str
+    channel: str
+    channels: list[str]
+    tags: list[str]
+    priority: str
+    waiting_since: str | None
+    snoozed_until: str | None
+    last_message: str | None
+    last_message_at: str | None
+    created_at: str | None
+    unread: int
+    sla: None
+    reason: str
+    preview: str
+
+
+class Happened(Struct, frozen=True):
+    """One event of the feed."""
+
+    id: str
+    at: str | None
+    kind: str
+    conversation: str | None
+    customer: str | None
+    message: str | None
+    channel: str | None
+    actor: str | None
+    data: dict[str, Any]
+
+
+def conversation(row: inbox.Row, actor: Actor) -> Conversation:
+    """A conversation's row as JSON has it; the reason in the actor's language."""
+    return Conversation(
+        id=str(row.id),
+        number=row.id,
+        subject=row.subject,
+        status=row.status,
+        assignee=name(row.assignee_id),
+        assignee_name=row.assignee or None,
+        team=name(row.team_id),
+        team_name=row.team or None,
+        customer=str(row.customer_id),
+        customer_name=row.customer,
+        channel=str(row.channel_id),
+        channels=[str(n) for n in row.channels],
+        tags=list(row.tags),
+        priority=row.priority or "normal",
+        waiting_since=rfc3339(row.waiting_since),
+        snoozed_until=rfc3339(row.snoozed_until),
+        last_message=name(row.last_message_id or None),
+        last_message_at=rfc3339(row.last_message_at),
+        created_at=rfc3339(row.created_at),
+        unread=row.unread,
+        sla=None,
+        reason=routing.in_words(row.reason, actor.language),
+        preview=row.preview,
+    )
+
+
+def attachment(view: FileView) -> Attachment:
+    """An attachment as JSON has it."""
+    return Attachment(
+        str(view.id),
+        view.name,
+        view.type or "application/octet-stream",
+        view.size,
+        view.sha256,
+        bool(view.inline_id),
+        f"/api/v1/attachments/{view.id}",
+    )
+
+
+def delivery(view: DeliveryView) -> Delivery:
+    """A delivery as JSON has it."""
+    return Delivery(
+        str(view.id),
+        view.recipient,
+        view.state,
+        view.attempts,
+        view.error or None,
+        view.provider_id or None,
+        rfc3339(view.at),
+    )
+
+
+def _fields(view: MessageView) -> dict[str, Any]:
+    worst = view.delivery
+    url = f"/api/v1/messages/{view.id}"
+    return {
+        "id": str(view.id),
+        "conversation": str(view.conversation_id),
+        "customer": str(view.customer_id),
+        "channel": name(view.channel_id),
+        "kind": view.kind,
+        "direction": view.direction,
+        "author": name(view.author_id),
+        "sender": Address(view.sender, view.sender_name),
+        "to": [Address(a, n) for a, n in view.details.to],
+        "cc": [Address(a, n) for a, n in view.details.cc],
+        "at": rfc3339(view.at),
+        "received_at": rfc3339(view.received_at),
+        "subject": view.subject,
+        "text": view.text,
+        "visible_text": view.visible_text or view.text,
+        "html_url": f"{url}/html" if view.html else None,
+        "raw_url": f"{url}/raw" if view.journal_id else None,
+        "attachments": [attachment(f) for f in view.files],
+        "provider_id": view.provider_id or None,
+        "reply_to": name(view.reply_to_id),
+        "flags": list(view.details.flags),
+        "delivery": DeliveryState(worst.state, worst.attempts, worst.error or None, rfc3339(worst.at))
+        if worst
+        else None,
+        "deliveries": [delivery(d) for d in view.deliveries],
+    }
+
+
+def message(view: MessageView) -> Message:
+    """A message as JSON has it."""
+    return Message(**_fields(view))
+
+
+def item(entry: Item) -> TimelineItem:
+    """An entry of a timeline as JSON has it."""
+    if entry.message is not None:
+        return MessageItem(seq=str(entry.id), **_fields(entry.message))
+    e = entry.event
+    return EventItem(
+        id=str(e.id),
+        seq=str(e.id),
+        kind=e.kind,
+        direction="internal",
+        conversation=name(e.conversation_id),
+        customer=name(e.customer_id),
+        channel=name(e.channel_id),
+        author=name(e.actor_id),
+        at=rfc3339(e.at),
+        text=told(e),
+        data=e.data,
+    )
+
+
+def told(e: Event) -> str:
+    """An event in a few words."""
+    data = e.data
+    match e.kind:
+        case "conversation.created":
+            return f"Conversation begun: {routing.in_words(str(data.get('reason', '')))}".rstrip(": ")
+        case "conversation.assigned":
+            whom = "nobody" if not (data.get("assignee") or data.get("team")) else ""
+            whom = whom or (f"employee {data['assignee']}" if data.get("assignee") else f"team {data['team']}")
+            return f"Assigned to {whom}: {routing.in_words(str(data.get('reason', '')))}"
+        case "conversation.status":
+            return f"Status: {data.get('before', '')} → {data.get('status', '')}"
+        case "conversation.tagged":
+            return f"Tags: {', '.join(map(str, data.get('tags', []))) or 'none'}"
+        case "customer.merged":
+            return f"Customer {data.get('loser', '')} merged into this one"
+        case "customer.unmerged":
+            return f"Customer {data.get('loser', '')} is a customer of their own again"
+        case _:
+            return e.kind.replace(".", " ").capitalize()
+
+
+def happened(e: Event) -> Happened:
+    """An event of the feed as JSON has it."""
+    return Happened(
+        str(e.id),
+        rfc3339(e.at),
+        e.kind,
+        name(e.conversation_id),
+        name(e.customer_id),
+        name(e.message_id),
+        name(e.channel_id),
+        name(e.actor_id),
+        e.data,
+    )

@@ -1,0 +1,62 @@
+"""The Hub: the few collaborators everything else needs, passed along by hand."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+from msgspec import Struct
+
+from hub.blobs import Blobs
+from hub.bus import Bus
+from hub.channels import Channels, all_rows
+from hub.database import Database, Unavailable
+from hub.sandbox import Sandbox
+from hub.secretbox import SecretBox
+from hub.tasks import Supervisor
+
+
+class Options(Struct, frozen=True):
+    """What the core lets itself be told; filled from the settings by config/app.py.
+
+    ``public_url`` without trailing slash. ``reopen_days``: how long after closing a customer's new message continues the
+    conversation. ``undo_seconds``: how long a message waits before it leaves. ``send_at_once``: parallel sends per process.
+    """
+
+    public_url: str = "http://localhost:8080"
+    reopen_days: float = 7
+    undo_seconds: float = 0
+    send_at_once: int = 64
+    lease_seconds: float = 20
+    give_up_hours: float = 48
+
+
+class Hub(Struct):
+    """One running process's view of the hub. ``node`` is this process's name in leases."""
+
+    db: Database
+    bus: Bus
+    blobs: Blobs
+    box: SecretBox
+    channels: Channels
+    tasks: Supervisor
+    sandbox: Sandbox
+    options: Options = Options()
+    node: str = ""
+    channels_loaded_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.node = self.node or secrets.token_hex(6)
+
+    async def load_channels(self) -> None:
+        """Bring the channels in memory up to date with the database."""
+        self.channels_loaded_at = time.monotonic()
+        await self.channels.refresh(await self.db.read(all_rows, self.box))
+
+    async def look_again(self) -> None:
+        """The same for a stranger who asks for a channel nobody knows: at most once a second, and never an error."""
+        if time.monotonic() - self.channels_loaded_at > 1:
+            try:
+                await self.load_channels()
+            except Unavailable:
+                pass

@@ -1,0 +1,329 @@
+"""Customers by hand: make one, change what is known, give and take addresses, merge two and undo it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import UNSET, Struct, UnsetType
+from sqlalchemy.engine import Connection
+
+from hub import events, identity
+from hub.access import Actor, access_customer, require, visible
+from hub.clock import now
+from hub.database import allocate, among, is_postgres
+from hub.events import NewEvent
+from hub.outbox import NotFound
+from hub.tables import conversations, customers, employees, identities, merges, messages
+from hub.tables import events as happened
+from hub.text import clean_line
+
+
+class Taken(Exception):
+    """The address belongs to a customer already; ``customer_id`` says to whom (None: one this employee may not see)."""
+
+    def __init__(self, address: str, customer_id: int | None) -> None:
+        super().__init__(
+            f"“{address}” belongs to another customer already. Merge the two, or take it away there first."
+        )
+        self.customer_id = customer_id
+
+
+class Impossible(ValueError):
+    """It cannot be done; one sentence says why."""
+
+
+class IdentityRow(Struct, frozen=True):
+    """One address of a customer."""
+
+    id: int
+    customer_id: int
+    address: str
+    name: str
+    verified: bool
+    created_at: int
+
+
+class CustomerRow(Struct, frozen=True):
+    """A customer with addresses."""
+
+    id: int
+    name: str
+    owner_id: int | None
+    attributes: dict[str, Any]
+    created_at: int
+    identities: tuple[IdentityRow, ...]
+
+
+# ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+def listing(conn: Connection, actor: Actor, q: str, before: int, most: int) -> list[CustomerRow]:
+    """Customers the actor may see, newest first, whose name or address begins with ``q`` (kind in front or not)."""
+    c = customers.c
+    statement = sa.select(c.id).where(c.merged_into.is_(None), c.id < before).order_by(c.id.desc()).limit(most)
+    if not actor.sees_all:
+        theirs = sa.exists().where(conversations.c.customer_id == c.id)
+        statement = statement.where(sa.or_(~theirs, theirs.where(visible(actor))))
+    if wanted := clean_line(q).lower():
+        i = identities.c
+        face = sa.exists().where(
+            i.customer_id == c.id,
+            sa.or_(i.address.startswith(wanted, autoescape=True), i.address.contains(f":{wanted}", autoescape=True)),
+        )
+        statement = statement.where(sa.or_(sa.func.lower(c.name).startswith(wanted, autoescape=True), face))
+    return rows(conn, list(conn.execute(statement).scalars()))
+
+
+def rows(conn: Connection, ids: Sequence[int]) -> list[CustomerRow]:
+    """Customers in the order of ``ids``. Two statements; the caller has checked who may see them."""
+    faces: dict[int, list[IdentityRow]] = {}
+    i = identities.c
+    columns = (i.id, i.customer_id, i.address, i.name, i.verified, i.created_at)
+    for row in conn.execute(sa.select(*columns).where(among(i.customer_id, ids)).order_by(i.id)):
+        faces.setdefault(row.customer_id, []).append(IdentityRow(*row))
+    found = {row.id: row for row in conn.execute(sa.select(customers).where(among(customers.c.id, ids)))}
+    return [_row(found[n], tuple(faces.get(n, ()))) for n in ids if n in found]
+
+
+def _row(row: Any, faces: tuple[IdentityRow, ...]) -> CustomerRow:
+    attributes = msgspec.json.decode(row.attributes) if row.attributes else {}
+    return CustomerRow(row.id, row.name, row.owner_id, attributes, row.created_at, faces)
+
+
+def one(conn: Connection, actor: Actor, customer_id: int) -> CustomerRow:
+    """A customer (the winner's, when merged). Raises `NotFound`."""
+    return rows(conn, [_access(conn, actor, customer_id)])[0]
+
+
+def _access(conn: Connection, actor: Actor, customer_id: int) -> int:
+    row = access_customer(conn, actor, customer_id)
+    if row is None:
+        raise NotFound
+    return int(row.id)
+
+
+# ── making and changing ───────────────────────────────────────────────────────────────────────────────────────────────
+def add(
+    conn: Connection,
+    actor: Actor,
+    name: str,
+    addresses: Sequence[str],
+    owner_id: int | None,
+    attributes: Mapping[str, Any],
+) -> int:
+    """Make a customer; the id. ``addresses`` are normalised. Raises `access.Forbidden`, `Taken`, `Impossible`."""
+    require(actor, "customers")
+    addresses = list(dict.fromkeys(addresses))
+    name = clean_line(name, 200) or (identity.readable(addresses[0]) if addresses else "")
+    if not name:
+        raise Impossible("A customer needs a name or an address.")
+    _employee_exists(conn, owner_id)
+    identity.lock(conn, addresses)
+    _refuse_taken(conn, actor, addresses)
+    number, *rest = allocate(conn, "people", 1 + len(addresses))
+    moment = now()
+    packed = msgspec.json.encode(dict(attributes)).decode() if attributes else ""
+    conn.execute(
+        sa.insert(customers).values(id=number, name=name, owner_id=owner_id, attributes=packed, created_at=moment)
+    )
+    _insert_faces(conn, number, dict(zip(rest, addresses, strict=True)), moment)
+    events.append(conn, [NewEvent("customer.created", customer_id=number, actor_id=actor.id)])
+    return number
+
+
+def change(
+    conn: Connection,
+    actor: Actor,
+    customer_id: int,
+    *,
+    name: str | None = None,
+    owner_id: int | UnsetType | None = UNSET,
+    attributes: Mapping[str, Any] | None = None,
+) -> int:
+    """Change what is given; attributes are merged, one that is None goes. Raises `NotFound`, `access.Forbidden`, `Impossible`."""
+    require(actor, "customers")
+    number = _access(conn, actor, customer_id)
+    values: dict[str, Any] = {}
+    if name is not None:
+        values["name"] = clean_line(name, 200)
+        if not values["name"]:
+            raise Impossible("A customer's name cannot be empty.")
+    if owner_id is not UNSET:
+        _employee_exists(conn, owner_id)
+        values["owner_id"] = owner_id
+    if attributes is not None:
+        old = rows(conn, [number])[0].attributes
+        merged = {key: value for key, value in {**old, **attributes}.items() if value is not None}
+        if len(merged) > 200:
+            raise Impossible("A customer has 200 attributes at most.")
+        values["attributes"] = msgspec.json.encode(merged).decode() if merged else ""
+    if values:
+        conn.execute(sa.update(customers).where(customers.c.id == number).values(values))
+        told = NewEvent("customer.changed", customer_id=number, actor_id=actor.id, data={"changed": sorted(values)})
+        events.append(conn, [told])
+    return number
+
+
+def add_address(
+    conn: Connection, actor: Actor, customer_id: int, address: str, name: str, verified: bool
+) -> IdentityRow:
+    """Give the customer another address; one they have already stays. Raises `NotFound`, `access.Forbidden`, `Taken`."""
+    require(actor, "customers")
+    number = _access(conn, actor, customer_id)
+    identity.lock(conn, [address])
+    known = identity.find(conn, [address]).get(address)
+    if known is None or known.id != number:
+        _refuse_taken(conn, actor, [address])
+        fresh = allocate(conn, "people", 1)[0]
+        _insert_faces(conn, number, {fresh: address}, now(), clean_line(name, 200), verified)
+        data = {"address": address}
+        events.append(conn, [NewEvent("identity.added", customer_id=number, actor_id=actor.id, data=data)])
+    return next(face for face in rows(conn, [number])[0].identities if face.address == address)
+
+
+def remove_address(conn: Connection, actor: Actor, customer_id: int, identity_id: int) -> None:
+    """Take an address away; a later message from there makes a new customer. Raises `NotFound`, `access.Forbidden`."""
+    require(actor, "customers")
+    number, i = _access(conn, actor, customer_id), identities.c
+    if not conn.execute(sa.delete(identities).where(i.id == identity_id, i.customer_id == number)).rowcount:
+        raise NotFound
+    data = {"identity": str(identity_id)}
+    events.append(conn, [NewEvent("identity.removed", customer_id=number, actor_id=actor.id, data=data)])
+
+
+def _insert_faces(
+    conn: Connection, customer_id: int, faces: Mapping[int, str], moment: int, name: str = "", verified: bool = False
+) -> None:
+    if faces:
+        conn.execute(
+            sa.insert(identities),
+            [
+                {
+                    "id": number,
+                    "customer_id": customer_id,
+                    "address": address,
+                    "name": name,
+                    "verified": verified,
+                    "created_at": moment,
+                }
+                for number, address in faces.items()
+            ],
+        )
+
+
+def _refuse_taken(conn: Connection, actor: Actor, addresses: Sequence[str]) -> None:
+    for address, known in identity.find(conn, addresses).items():
+        raise Taken(address, known.id if access_customer(conn, actor, known.id) is not None else None)
+
+
+def _employee_exists(conn: Connection, number: int | UnsetType | None) -> None:
+    e = employees.c
+    if (
+        isinstance(number, int)
+        and not conn.execute(sa.select(e.id).where(e.id == number, e.disabled_at.is_(None))).first()
+    ):
+        raise Impossible(f"There is no active employee {number}.")
+
+
+# ── two that are one ──────────────────────────────────────────────────────────────────────────────────────────────────
+#: Entries of the timeline that belong to no conversation; the others stay where they were written, they are history.
+_outside = sa.and_(happened.c.shown, happened.c.conversation_id.is_(None))
+
+
+class Moved(Struct, frozen=True):
+    """What a merge moved, so that undoing it puts back exactly that. ``events`` are those outside any conversation."""
+
+    identities: tuple[int, ...] = ()
+    conversations: tuple[int, ...] = ()
+    events: tuple[int, ...] = ()
+
+
+def merge(conn: Connection, actor: Actor, winner_id: int, loser_id: int, evidence: str) -> int:
+    """Make ``loser_id`` a part of ``winner_id``; the merge's id. A fixed number of statements. Raises `NotFound`, `Impossible`."""
+    require(actor, "customers")
+    winner, loser = _access(conn, actor, winner_id), _access(conn, actor, loser_id)
+    if winner == loser:
+        raise Impossible("These are the same customer already.")
+    _lock_senders(conn, (winner, loser))
+    number = allocate(conn, "people", 1)[0]
+    _lock_conversations(conn, (winner, loser))
+    moved = Moved(
+        tuple(_ids(conn, identities, identities.c.customer_id == loser)),
+        tuple(_ids(conn, conversations, conversations.c.customer_id == loser)),
+        tuple(_ids(conn, happened, happened.c.customer_id == loser, _outside)),
+    )
+    _move(conn, moved, loser, winner)
+    conn.execute(sa.update(customers).where(customers.c.id == loser).values(merged_into=winner))
+    conn.execute(
+        sa.insert(merges).values(
+            id=number,
+            winner_id=winner,
+            loser_id=loser,
+            moved=msgspec.json.encode(moved).decode(),
+            evidence=clean_line(evidence, 500),
+            actor_id=actor.id,
+            at=now(),
+        )
+    )
+    data = {"merge": str(number), "winner": str(winner), "loser": str(loser)}
+    events.append(conn, [NewEvent("customer.merged", customer_id=winner, actor_id=actor.id, data=data)])
+    return number
+
+
+def unmerge(conn: Connection, actor: Actor, customer_id: int, merge_id: int) -> int:
+    """Undo a merge: the customer who is one of their own again. Raises `NotFound`, `Impossible`."""
+    require(actor, "customers")
+    holder = _access(conn, actor, customer_id)
+    m = merges.c
+    row = conn.execute(sa.select(merges).where(m.id == merge_id, m.undone_at.is_(None))).first()
+    if row is None or _access(conn, actor, row.winner_id) != holder:
+        raise NotFound
+    _lock_senders(conn, (holder, row.loser_id))
+    _lock_conversations(conn, (holder, row.loser_id))
+    undone = sa.update(merges).where(m.id == merge_id, m.undone_at.is_(None)).values(undone_at=now())
+    if not conn.execute(undone).rowcount:
+        raise NotFound
+    loser = int(row.loser_id)
+    _move(conn, msgspec.json.decode(row.moved, type=Moved), holder, loser)
+    conn.execute(sa.update(customers).where(customers.c.id == loser).values(merged_into=None))
+    data = {"merge": str(merge_id), "winner": str(holder), "loser": str(loser)}
+    events.append(conn, [NewEvent("customer.unmerged", customer_id=holder, actor_id=actor.id, data=data)])
+    return loser
+
+
+def merges_of(conn: Connection, customer_id: int) -> list[Any]:
+    """The merges in force whose winner is this customer, newest first."""
+    m = merges.c
+    statement = sa.select(merges).where(m.winner_id == customer_id, m.undone_at.is_(None)).order_by(m.id.desc())
+    return list(conn.execute(statement))
+
+
+def _lock_senders(conn: Connection, ids: Sequence[int]) -> None:
+    """Hold their addresses until the commit; the locks are taken in the house's order (see `hub.store`)."""
+    found = sa.select(identities.c.address).where(among(identities.c.customer_id, ids))
+    identity.lock(conn, list(conn.execute(found).scalars()))
+
+
+def _lock_conversations(conn: Connection, ids: Sequence[int]) -> None:
+    if is_postgres(conn):
+        c = conversations.c
+        conn.execute(sa.select(c.id).where(among(c.customer_id, ids)).order_by(c.id).with_for_update()).all()
+
+
+def _ids(conn: Connection, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> list[int]:
+    return list(conn.execute(sa.select(table.c.id).where(*conditions).order_by(table.c.id)).scalars())
+
+
+def _move(conn: Connection, moved: Moved, source: int, target: int) -> None:
+    """Those of the rows that are still the source's become the target's."""
+    i, c, m, e = identities.c, conversations.c, messages.c, happened.c
+    shown = sa.and_(e.shown, e.customer_id == source)
+    for table, conditions in (
+        (identities, (i.customer_id == source, among(i.id, moved.identities))),
+        (conversations, (c.customer_id == source, among(c.id, moved.conversations))),
+        (messages, (m.customer_id == source, among(m.conversation_id, moved.conversations))),
+        (happened, (shown, among(e.conversation_id, moved.conversations))),
+        (happened, (shown, among(e.id, moved.events))),
+    ):
+        conn.execute(sa.update(table).where(*conditions).values(customer_id=target))

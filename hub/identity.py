@@ -1,0 +1,103 @@
+"""Who is behind an address? Finds the customers of a batch of senders, and makes those nobody has met yet."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from hub.clock import now
+from hub.database import allocate, among, insert_rows, is_postgres
+from hub.messages import Party
+from hub.tables import customers, identities, tombstones
+
+
+class Known(Struct, frozen=True):
+    """The customer behind an address; ``new`` ones were made in this transaction."""
+
+    id: int
+    name: str
+    owner_id: int | None
+    new: bool = False
+
+
+_find = sa.select(identities.c.address, customers.c.id, customers.c.name, customers.c.owner_id).join(
+    customers, customers.c.id == identities.c.customer_id
+)
+_find = _find.where(among(identities.c.address, "addresses"))
+_erased = sa.select(tombstones.c.address_hash).where(among(tombstones.c.address_hash, "hashes"))
+_lock = sa.text(
+    "SELECT count(pg_advisory_xact_lock(715517, key)) FROM"
+    " (SELECT DISTINCT key FROM unnest(CAST(:keys AS integer[])) AS k(key) ORDER BY key) AS sorted"
+)
+
+
+def lock(conn: Connection, addresses: Sequence[str]) -> None:
+    """Hold these senders until the commit, so that two processes agree on who they are and in which order they spoke.
+
+    SQLite has one writer; there is nothing to hold.
+    """
+    if is_postgres(conn):
+        keys = sorted(
+            {int.from_bytes(hashlib.blake2b(a.encode(), digest_size=4).digest(), "big", signed=True) for a in addresses}
+        )
+        conn.execute(_lock, {"keys": keys})
+
+
+def find(conn: Connection, addresses: Sequence[str]) -> dict[str, Known]:
+    """The customers behind those of the addresses that are known. One statement."""
+    rows = conn.execute(_find, {"addresses": list(addresses)})
+    return {address: Known(customer, name, owner) for address, customer, name, owner in rows}
+
+
+def resolve(conn: Connection, senders: Sequence[Party]) -> dict[str, Known]:
+    """The customer behind each sender, making customers and identities for new addresses. A fixed number of statements."""
+    wanted = {party.address: party for party in senders}
+    known = find(conn, list(wanted))
+    missing = [party for address, party in wanted.items() if address not in known]
+    if missing:
+        known.update(_make(conn, missing))
+    return known
+
+
+def _make(conn: Connection, parties: Sequence[Party]) -> dict[str, Known]:
+    moment, count = now(), len(parties)
+    ids = allocate(conn, "people", 2 * count)
+    made = {}
+    rows, faces = [], []
+    for party, customer, identity in zip(parties, ids[:count], ids[count:], strict=True):
+        name = party.name or readable(party.address)
+        made[party.address] = Known(customer, name, None, new=True)
+        rows.append({"id": customer, "name": name, "created_at": moment})
+        faces.append(
+            {
+                "id": identity,
+                "customer_id": customer,
+                "address": party.address,
+                "name": party.name,
+                "created_at": moment,
+            }
+        )
+    insert_rows(conn, customers, rows)
+    insert_rows(conn, identities, faces)
+    return made
+
+
+def readable(address: str) -> str:
+    """The address as people write it: without the kind in front."""
+    return address.partition(":")[2] or address
+
+
+def erased(conn: Connection, addresses: Sequence[str]) -> set[str]:
+    """Those of the addresses whose owner was erased and must not come back by a re-import."""
+    hashes = {address_hash(a): a for a in addresses}
+    rows = conn.execute(_erased, {"hashes": list(hashes)})
+    return {hashes[row[0]] for row in rows}
+
+
+def address_hash(address: str) -> str:
+    """What a tombstone keeps of an address."""
+    return hashlib.sha256(b"hub tombstone\0" + address.encode()).hexdigest()

@@ -1,0 +1,386 @@
+"""A reply is a message, its deliveries and an event, in one transaction. Nothing leaves from here."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from hub import conversations, events, identity, search
+from hub.access import Actor, access_conversation, access_customer, access_message, require
+from hub.adapter import Traits
+from hub.channels import Channels, Ready
+from hub.clock import now
+from hub.conversations import Current
+from hub.database import allocate, among, db_now, insert_rows
+from hub.events import NewEvent
+from hub.failpoints import hit
+from hub.messages import Details, Party
+from hub.tables import attachments, deliveries, identities, messages
+from hub.text import clean, clean_line, preview
+
+
+class NotFound(Exception):
+    """It does not exist, or not for this employee."""
+
+
+class Stale(Exception):
+    """Somebody else answered meanwhile; ``newer`` are the ids of what this screen has not seen."""
+
+    def __init__(self, newer: list[int]) -> None:
+        super().__init__("somebody answered since this screen was last in step")
+        self.newer = newer
+
+
+class CannotSend(ValueError):
+    """The channel cannot carry this message; the text says why and what to do."""
+
+
+class Draft(Struct, frozen=True):
+    """What an employee wants to say. ``seen`` is the newest message id their screen shows (0: do not check).
+
+    ``client_id`` names this very act: a second draft with the same one is the same message. ``via`` is the channel's id; 0 means
+    the conversation's own. ``to`` and ``cc`` are addresses with their kind; empty means the customer.
+    """
+
+    text: str
+    client_id: str
+    html: str = ""
+    via: int = 0
+    to: tuple[Party, ...] = ()
+    cc: tuple[Party, ...] = ()
+    subject: str = ""
+    files: tuple[int, ...] = ()
+    seen: int = 0
+
+
+def reply(
+    conn: Connection, actor: Actor, channels: Channels, undo_seconds: float, conversation_id: int, draft: Draft
+) -> tuple[int, bool]:
+    """Queue a reply: (message id, False if it was already there).
+
+    Raises `NotFound`, `access.Forbidden`, `Stale`, `CannotSend`.
+    """
+    require(actor, "reply")
+    if access_conversation(conn, actor, conversation_id) is None:
+        raise NotFound
+    home = conversations.lock_one(conn, conversation_id)
+    assert home is not None
+    if earlier := _earlier(conn, actor, draft):
+        return earlier, False
+    _refuse_stale(conn, home, draft)
+    channel = _channel(channels, draft.via or home.channel_id)
+    answered, sender = _last_in(conn, home, channel.adapter.traits)
+    to = draft.to or sender or _reach(conn, home.customer_id, channel.adapter.traits, channel.config.name)
+    return _write(conn, actor, home, channel, draft, to, undo_seconds, answered), True
+
+
+def start(
+    conn: Connection,
+    actor: Actor,
+    channels: Channels,
+    undo_seconds: float,
+    draft: Draft,
+    customer_id: int | None = None,
+) -> tuple[int, int, bool]:
+    """Begin a conversation: (conversation, message, False if it was already there). Raises as `reply`."""
+    require(actor, "reply")
+    channel = _channel(channels, draft.via)
+    traits = channel.adapter.traits
+    if not traits.can_start:
+        raise CannotSend(f"On “{channel.config.name}” only customers can begin a conversation.")
+    if earlier := _earlier(conn, actor, draft):
+        row = conn.execute(sa.select(messages.c.conversation_id).where(messages.c.id == earlier)).scalar_one()
+        return row, earlier, False
+    to = draft.to
+    if customer_id is not None:
+        customer = access_customer(conn, actor, customer_id)
+        if customer is None:
+            raise NotFound
+        to = to or _reach(conn, customer.id, traits, channel.config.name)
+    else:
+        if not to:
+            raise CannotSend("Say whom to write to: “to” or “customer” is missing.")
+        identity.lock(conn, [to[0].address])
+        customer_id = identity.resolve(conn, to[:1])[to[0].address].id
+    home = _begin(conn, actor, channel, customer_id, draft)
+    events.append(
+        conn,
+        [
+            NewEvent(
+                "conversation.created",
+                home.id,
+                customer_id,
+                channel_id=channel.id,
+                actor_id=actor.id,
+                data={"reason": "started"},
+            )
+        ],
+    )
+    return home.id, _write(conn, actor, home, channel, draft, to, undo_seconds), True
+
+
+def note(conn: Connection, actor: Actor, conversation_id: int, text: str, client_id: str) -> tuple[int, bool]:
+    """Write an internal note: (message id, False if it was already there). Raises `NotFound`, `access.Forbidden`."""
+    require(actor, "note")
+    if access_conversation(conn, actor, conversation_id) is None:
+        raise NotFound
+    home = conversations.lock_one(conn, conversation_id)
+    assert home is not None
+    draft = Draft(clean(text).strip(), client_id)
+    if not draft.text:
+        raise CannotSend("The note is empty.")
+    if earlier := _earlier(conn, actor, draft):
+        return earlier, False
+    number, told = allocate(conn, "ids", 2)
+    insert_rows(conn, messages, [_row(number, actor, home, None, draft, (), "note")])
+    search.add(conn, [(number, search.indexed(draft.text))])
+    events.append(
+        conn,
+        [NewEvent("note.added", home.id, home.customer_id, message_id=number, actor_id=actor.id, id=told)],
+    )
+    return number, True
+
+
+def _earlier(conn: Connection, actor: Actor, draft: Draft) -> int | None:
+    key = client_key(actor, draft.client_id)
+    return conn.execute(sa.select(messages.c.id).where(messages.c.client_key == key)).scalar()
+
+
+def client_key(actor: Actor, client_id: str) -> str:
+    """Client ids count per employee."""
+    return f"{actor.id}:{client_id[:200]}"
+
+
+def _refuse_stale(conn: Connection, home: Current, draft: Draft) -> None:
+    if not draft.seen:
+        return
+    m = messages.c
+    statement = sa.select(m.id).where(m.conversation_id == home.id, m.id > draft.seen, m.direction != "internal")
+    newer = list(conn.execute(statement.order_by(m.id).limit(50)).scalars())
+    if newer:
+        raise Stale(newer)
+
+
+def _channel(channels: Channels, channel_id: int) -> Ready:
+    ready = channels.by_id.get(channel_id)
+    if ready is None:
+        raise CannotSend("This channel is not in use any more. Choose another one to reply by.")
+    if not ready.adapter.traits.can_send:
+        raise CannotSend(f"Nothing can be sent by “{ready.config.name}”.")
+    return ready
+
+
+def _last_in(conn: Connection, home: Current, traits: Traits) -> tuple[int | None, tuple[Party, ...]]:
+    """The customer's last message that came over this kind of address: its id and its sender."""
+    m = messages.c
+    statement = (
+        sa.select(m.id, m.sender, m.sender_name)
+        .where(
+            m.conversation_id == home.id,
+            m.direction == "in",
+            m.sender.startswith(f"{traits.address_kind}:", autoescape=True),
+        )
+        .order_by(m.id.desc())
+        .limit(1)
+    )
+    row = conn.execute(statement).first()
+    return (row.id, (Party(row.sender, row.sender_name),)) if row else (None, ())
+
+
+def _reach(conn: Connection, customer_id: int, traits: Traits, name: str) -> tuple[Party, ...]:
+    i = identities.c
+    statement = (
+        sa.select(i.address, i.name)
+        .where(i.customer_id == customer_id, i.address.startswith(f"{traits.address_kind}:", autoescape=True))
+        .order_by(i.verified.desc(), i.id.desc())
+        .limit(1)
+    )
+    row = conn.execute(statement).first()
+    if row is None:
+        raise CannotSend(f"The customer has no address for {name}. Add one, or reply by another channel.")
+    return (Party(row.address, row.name),)
+
+
+def _begin(conn: Connection, actor: Actor, channel: Ready, customer_id: int, draft: Draft) -> Current:
+    moment = now()
+    home = Current(
+        id=allocate(conn, "conversations", 1)[0],
+        customer_id=customer_id,
+        channel_id=channel.id,
+        status="open",
+        subject=clean_line(draft.subject),
+        unread=0,
+        waiting_since=None,
+        snoozed_until=None,
+        closed_at=None,
+        last_message_id=0,
+        last_message_at=moment,
+        preview="",
+        team_id=channel.row.team_id,
+        assignee_id=actor.id,
+        reason="started",
+        created_at=moment,
+        fresh=True,
+    )
+    conversations.save(conn, [home])
+    home.fresh = False
+    return home
+
+
+def _write(
+    conn: Connection,
+    actor: Actor,
+    home: Current,
+    channel: Ready,
+    draft: Draft,
+    to: Sequence[Party],
+    undo_seconds: float,
+    answered: int | None = None,
+) -> int:
+    _check(channel.adapter.traits, channel.config.name, draft, to)
+    files = _own_files(conn, actor, draft.files)
+    recipients = list(dict.fromkeys(p.address for p in (*to, *draft.cc)))
+    number, *rest = allocate(conn, "ids", 2 + len(recipients))
+    moment = now()
+    kind = "email" if channel.adapter.traits.subject else "text"
+    insert_rows(conn, messages, [_row(number, actor, home, channel, draft, to, kind) | {"reply_to_id": answered}])
+    if files:
+        conn.execute(sa.update(attachments).where(among(attachments.c.id, files)).values(message_id=number))
+    due = conn.execute(sa.select(db_now())).scalar_one() + int(undo_seconds * 1000)
+    insert_rows(
+        conn,
+        deliveries,
+        [_delivery(n, number, home, channel, a, due, moment) for n, a in zip(rest, recipients, strict=False)],
+    )
+    conversations.add_participants(conn, [(home.id, address, channel.id) for address in recipients])
+    search.add(conn, [(number, search.indexed(draft.subject, draft.text))])
+    home.touched, home.last_message_id, home.last_message_at = True, number, moment
+    home.preview, home.waiting_since, home.unread = preview(draft.text), None, 0
+    if home.status in ("closed", "snoozed"):
+        home.status, home.closed_at, home.snoozed_until = "open", None, None
+    conversations.save(conn, [home])
+    sent = NewEvent("message.sent", home.id, home.customer_id, number, channel.id, actor.id, id=rest[-1], at=moment)
+    events.append(conn, [sent])
+    hit("outbox.before_commit")
+    return number
+
+
+def _check(traits: Traits, name: str, draft: Draft, to: Sequence[Party]) -> None:
+    if not draft.text.strip() and not draft.html and not draft.files:
+        raise CannotSend("The message is empty.")
+    if len(draft.text) > traits.max_length:
+        raise CannotSend(f"“{name}” carries at most {traits.max_length} characters; these are {len(draft.text)}.")
+    if draft.cc and not traits.cc:
+        raise CannotSend(f"“{name}” knows no cc.")
+    prefix = f"{traits.address_kind}:"
+    for party in (*to, *draft.cc):
+        if (
+            not party.address.startswith(prefix)
+            or len(party.address) > 400
+            or clean_line(party.address) != party.address
+        ):
+            raise CannotSend(f"“{party.address}” is no address for “{name}”; it must begin with {prefix}")
+
+
+def _own_files(conn: Connection, actor: Actor, files: Sequence[int]) -> list[int]:
+    if not files:
+        return []
+    a = attachments.c
+    statement = sa.select(a.id).where(among(a.id, files), a.message_id.is_(None), a.uploader_id == actor.id)
+    found = set(conn.execute(statement).scalars())
+    missing = [str(f) for f in files if f not in found]
+    if missing:
+        raise CannotSend(f"The attachments {', '.join(missing)} do not exist or are already sent. Upload them again.")
+    return list(files)
+
+
+_ANSWERED = re.compile(r"(re|aw|antw|sv|vs|ref|rif)\s*(\[\d+\])?:", re.IGNORECASE)
+
+
+def _answering(home: Current) -> str:
+    """The conversation's subject as an answer has it: one "Re:" in front, whatever language began it."""
+    if not home.subject or _ANSWERED.match(home.subject) or not home.last_message_id:
+        return home.subject
+    return f"Re: {home.subject}"
+
+
+def _row(
+    number: int, actor: Actor, home: Current, channel: Ready | None, draft: Draft, to: Sequence[Party], kind: str
+) -> dict[str, Any]:
+    moment = now()
+    details = Details(tuple((p.address, p.name) for p in to), tuple((p.address, p.name) for p in draft.cc))
+    text = clean(draft.text)
+    return {
+        "id": number,
+        "conversation_id": home.id,
+        "customer_id": home.customer_id,
+        "channel_id": channel.id if channel else None,
+        "author_id": actor.id,
+        "kind": kind,
+        "direction": "out" if channel else "internal",
+        "sender": "",
+        "sender_name": actor.name,
+        "subject": clean_line(draft.subject)
+        or (_answering(home) if channel and channel.adapter.traits.subject else ""),
+        "text": text,
+        "visible_text": "",
+        "html": clean(draft.html),
+        "details": msgspec.json.encode(details).decode() if channel else "",
+        "at": moment,
+        "received_at": moment,
+        "client_key": client_key(actor, draft.client_id),
+    }
+
+
+def _delivery(
+    number: int, message_id: int, home: Current, channel: Ready, address: str, due: int, moment: int
+) -> dict[str, Any]:
+    return {
+        "id": number,
+        "message_id": message_id,
+        "conversation_id": home.id,
+        "channel_id": channel.id,
+        "recipient": address,
+        "state": "queued",
+        "not_before": due,
+        "lease_until": 0,
+        "idempotency_key": secrets.token_urlsafe(18),
+        "created_at": moment,
+        "changed_at": moment,
+    }
+
+
+def retry(conn: Connection, actor: Actor, message_id: int) -> int:
+    """Queue what failed or stayed unconfirmed again, because a person wants it; how many deliveries. Raises `NotFound`."""
+    require(actor, "reply")
+    row = access_message(conn, actor, message_id)
+    if row is None:
+        raise NotFound
+    d = deliveries.c
+    statement = sa.update(deliveries).where(d.message_id == message_id, d.state.in_(("failed", "unconfirmed")))
+    count = conn.execute(
+        statement.values(state="queued", not_before=0, lease_until=0, error="", changed_at=now())
+    ).rowcount
+    if count:
+        events.append(
+            conn,
+            [
+                NewEvent(
+                    "delivery.queued",
+                    row.conversation_id,
+                    row.customer_id,
+                    message_id,
+                    row.channel_id,
+                    actor.id,
+                    {"by_hand": True},
+                )
+            ],
+        )
+    return count

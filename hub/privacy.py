@@ -1,0 +1,280 @@
+"""A person's data: everything in one ZIP file, or gone for good, with a tombstone that keeps it from being imported again."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from hub import events, identity, search
+from hub.blobs import Blobs
+from hub.clock import now, rfc3339
+from hub.database import among, is_postgres
+from hub.events import NewEvent
+from hub.moving import words_of
+from hub.outbox import NotFound
+from hub.tables import (
+    attachments,
+    conversations,
+    customers,
+    deliveries,
+    identities,
+    journal,
+    merges,
+    messages,
+    participants,
+    tags,
+)
+from hub.tables import events as happened
+
+#: Messages in one statement.
+BATCH = 500
+
+
+def family(conn: Connection, customer_id: int) -> list[int]:
+    """The customer and all that were merged with them. Raises `NotFound`."""
+    c, found = customers.c, [customer_id]
+    if conn.execute(sa.select(c.id).where(c.id == customer_id)).first() is None:
+        raise NotFound(f"There is no customer {customer_id}.")
+    for number in found:
+        near = sa.select(c.id, c.merged_into).where(sa.or_(c.id == number, c.merged_into == number))
+        for row in conn.execute(near):
+            found += [n for n in (row.id, row.merged_into) if n is not None and n not in found]
+    return sorted(found)
+
+
+def _conversations(conn: Connection, people: Sequence[int]) -> list[int]:
+    c = conversations.c
+    return list(conn.execute(sa.select(c.id).where(among(c.customer_id, people)).order_by(c.id)).scalars())
+
+
+def _envelopes(conn: Connection, homes: Sequence[int]) -> list[int]:
+    m = messages.c
+    statement = sa.select(m.journal_id).where(among(m.conversation_id, homes), m.journal_id.is_not(None)).distinct()
+    return sorted(conn.execute(statement).scalars())
+
+
+def shared_envelopes(conn: Connection, homes: Sequence[int], envelopes: Sequence[int]) -> set[int]:
+    """Those of the envelopes that hold other people's messages too."""
+    m = messages.c
+    others = sa.select(m.journal_id).where(among(m.journal_id, envelopes), ~among(m.conversation_id, homes)).distinct()
+    return set(conn.execute(others).scalars())
+
+
+# ── export ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+class Exported(Struct, frozen=True):
+    """What an export holds."""
+
+    messages: int
+    files: int
+    envelopes: int
+
+
+def export(conn: Connection, blobs: Blobs, customer_id: int, target: Path) -> Exported:
+    """Write JSON, attachments and envelopes into a ZIP file. Blocking. Raises `NotFound`, OSError."""
+    people = family(conn, customer_id)
+    homes = _conversations(conn, people)
+    part = target.with_name(target.name + ".part")
+    try:
+        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+            _put(archive, "customer.json", _about(conn, people))
+            _put(archive, "conversations.json", _plain(conn, conversations, among(conversations.c.id, homes)))
+            said = [row for rows in _said(conn, homes) for row in rows]
+            _put(archive, "messages.json", said)
+            _put(archive, "events.json", _plain(conn, happened, among(happened.c.customer_id, people)))
+            files = _put_files(conn, blobs, archive, [row["id"] for row in said])
+            envelopes = _put_envelopes(conn, blobs, archive, homes)
+        part.chmod(0o600)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
+    return Exported(len(said), files, envelopes)
+
+
+def _about(conn: Connection, people: Sequence[int]) -> dict[str, Any]:
+    merged = sa.or_(among(merges.c.winner_id, people), among(merges.c.loser_id, people))
+    return {
+        "exported_at": rfc3339(now()),
+        "customers": _plain(conn, customers, among(customers.c.id, people)),
+        "identities": _plain(conn, identities, among(identities.c.customer_id, people)),
+        "merges": _plain(conn, merges, merged),
+    }
+
+
+def _plain(conn: Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
+    return [_row(row) for row in conn.execute(sa.select(table).where(condition).order_by(table.c.id))]
+
+
+def _row(row: Any) -> dict[str, Any]:
+    """Times in words; what is JSON in the database is JSON in the file."""
+    told: dict[str, Any] = {}
+    for key, value in row._mapping.items():
+        if key in ("details", "attributes", "data", "moved") and value:
+            told[key] = msgspec.json.decode(value)
+        elif (key == "at" or key.endswith("_at")) and isinstance(value, int):
+            told[key] = rfc3339(value)
+        else:
+            told[key] = value
+    return told
+
+
+def _said(conn: Connection, homes: Sequence[int]) -> Iterator[list[dict[str, Any]]]:
+    m = messages.c
+    for start in range(0, len(homes), BATCH):
+        of = among(m.conversation_id, homes[start : start + BATCH])
+        yield [_row(row) for row in conn.execute(sa.select(messages).where(of).order_by(m.id))]
+
+
+def _put(archive: zipfile.ZipFile, name: str, value: Any) -> None:
+    archive.writestr(name, msgspec.json.format(msgspec.json.encode(value), indent=2))
+
+
+def _put_files(conn: Connection, blobs: Blobs, archive: zipfile.ZipFile, ids: Sequence[int]) -> int:
+    rows = conn.execute(sa.select(attachments).where(among(attachments.c.message_id, ids))).all()
+    for row in rows:
+        archive.writestr(f"files/{row.id}-{_safe(row.name)}", _bytes(blobs, row.sha256))
+    return len(rows)
+
+
+def _put_envelopes(conn: Connection, blobs: Blobs, archive: zipfile.ZipFile, homes: Sequence[int]) -> int:
+    envelopes = _envelopes(conn, homes)
+    shared = shared_envelopes(conn, homes, envelopes)
+    for number in sorted(set(envelopes) - shared):
+        row = conn.execute(sa.select(journal).where(journal.c.id == number)).one()
+        archive.writestr(f"raw/{number}.bin", _bytes(blobs, row.blob) if row.blob else row.body or b"")
+        archive.writestr(f"raw/{number}.headers.json", row.headers or "{}")
+    if shared:
+        archive.writestr("raw/left-out.txt", "Envelopes that also hold other people's messages: " + str(sorted(shared)))
+    return len(envelopes) - len(shared)
+
+
+def _bytes(blobs: Blobs, name: str) -> bytes:
+    try:
+        return blobs.get(name)
+    except FileNotFoundError:
+        return b""  # the JSON still names it; a missing blob must not keep a person from the rest of their data
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^\w. -]", "_", name).strip(". ")[:100] or "file"
+
+
+# ── erase ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
+class Erased(Struct, frozen=True):
+    """What was erased. ``blobs`` are files that nobody needs any more: remove them after the commit."""
+
+    messages: int
+    addresses: int
+    envelopes: int
+    blobs: tuple[str, ...]
+
+
+_bury = sa.text("INSERT INTO tombstones (address_hash, at) VALUES (:hash, :at) ON CONFLICT (address_hash) DO NOTHING")
+
+
+def erase(conn: Connection, customer_id: int, actor_id: int | None = None) -> Erased:
+    """Remove everything the customer said and is, in one transaction; the empty shell and a tombstone stay. Raises `NotFound`."""
+    if not is_postgres(conn):
+        conn.execute(sa.text("PRAGMA secure_delete=ON"))
+    people = family(conn, customer_id)
+    addresses = list(
+        conn.execute(sa.select(identities.c.address).where(among(identities.c.customer_id, people))).scalars()
+    )
+    identity.lock(conn, addresses)
+    if addresses:
+        conn.execute(_bury, [{"hash": identity.address_hash(a), "at": now()} for a in addresses])
+    homes = _conversations(conn, people)
+    blobs, envelopes = _erase_envelopes(conn, homes)
+    count = 0
+    for start in range(0, len(homes), BATCH):
+        said, names = _erase_messages(conn, homes[start : start + BATCH])
+        count, blobs = count + said, blobs | names
+    _erase_shell(conn, people, homes, addresses)
+    data = {"messages": count, "addresses": len(addresses)}
+    events.append(conn, [NewEvent("customer.erased", customer_id=customer_id, actor_id=actor_id, data=data)])
+    return Erased(count, len(addresses), envelopes, tuple(sorted(_unused(conn, blobs))))
+
+
+def _erase_envelopes(conn: Connection, homes: Sequence[int]) -> tuple[set[str], int]:
+    """Envelopes go whole: what they hold of other people has been read into messages long ago."""
+    ids = _envelopes(conn, homes)
+    names = set(conn.execute(sa.select(journal.c.blob).where(among(journal.c.id, ids), journal.c.blob != "")).scalars())
+    conn.execute(sa.update(messages).where(among(messages.c.journal_id, ids)).values(journal_id=None))
+    conn.execute(sa.delete(journal).where(among(journal.c.id, ids)))
+    return names, len(ids)
+
+
+def _erase_messages(conn: Connection, homes: Sequence[int]) -> tuple[int, set[str]]:
+    m = messages.c
+    columns = (m.id, m.direction, m.subject, m.sender_name, m.text)
+    rows = conn.execute(sa.select(*columns).where(among(m.conversation_id, homes))).all()
+    ids = [row.id for row in rows]
+    search.remove(conn, [(row.id, words_of(row)) for row in rows])
+    a = attachments.c
+    names = set(conn.execute(sa.select(a.sha256).where(among(a.message_id, ids))).scalars())
+    conn.execute(sa.delete(attachments).where(among(a.message_id, ids)))
+    d = deliveries.c
+    waiting = sa.case((d.state.in_(("queued", "sending")), "failed"), else_=d.state)
+    conn.execute(
+        sa.update(deliveries)
+        .where(among(d.message_id, ids))
+        .values(recipient="", error="", provider_id="", state=waiting, fence=d.fence + 1)
+    )
+    empty = dict.fromkeys(("sender", "subject", "text", "visible_text", "html", "details"), "")
+    named = sa.case((m.direction == "in", ""), else_=m.sender_name)
+    conn.execute(
+        sa.update(messages)
+        .where(among(m.conversation_id, homes))
+        .values(**empty, sender_name=named, provider_id="", external_id="")
+    )
+    return len(ids), names
+
+
+def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], addresses: Sequence[str]) -> None:
+    c, e = conversations.c, happened.c
+    moment = now()
+    conn.execute(
+        sa.update(conversations)
+        .where(among(c.id, homes))
+        .values(
+            subject="",
+            preview="",
+            reason="",
+            status="closed",
+            closed_at=moment,
+            waiting_since=None,
+            snoozed_until=None,
+            unread=0,
+        )
+    )
+    conn.execute(sa.delete(tags).where(among(tags.c.conversation_id, homes)))
+    of_theirs = sa.or_(among(participants.c.conversation_id, homes), among(participants.c.address, addresses))
+    conn.execute(sa.delete(participants).where(of_theirs))
+    conn.execute(sa.delete(identities).where(among(identities.c.customer_id, people)))
+    conn.execute(
+        sa.update(customers).where(among(customers.c.id, people)).values(name="", attributes="", owner_id=None)
+    )
+    theirs = sa.or_(among(merges.c.winner_id, people), among(merges.c.loser_id, people))
+    conn.execute(sa.update(merges).where(theirs).values(evidence="", moved="", undone_at=moment))
+    told = sa.or_(among(e.customer_id, people), among(e.conversation_id, homes))
+    conn.execute(sa.update(happened).where(told, e.data != "").values(data=""))
+
+
+def _unused(conn: Connection, names: set[str]) -> set[str]:
+    wanted = sorted(names)
+    a, j = attachments.c, journal.c
+    still = set(conn.execute(sa.select(a.sha256).where(among(a.sha256, wanted))).scalars())
+    return names - still - set(conn.execute(sa.select(j.blob).where(among(j.blob, wanted))).scalars())
+
+
+def scrub_file(conn: Connection) -> None:
+    """SQLite only, after the commit: words of what was erased leave the search index's old segments too."""
+    if not is_postgres(conn):
+        conn.execute(sa.text("INSERT INTO message_search (message_search) VALUES ('optimize')"))

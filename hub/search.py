@@ -1,0 +1,77 @@
+"""Full-text search over messages: FTS5 on SQLite, tsvector and GIN on PostgreSQL, the same words and answers on both.
+
+Words are folded in Python (lower case, no diacritics), so both databases index the same text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from hub.database import is_postgres
+from hub.text import fold, split, words
+
+#: Indexed characters per message; longer ones are found by their beginning.
+LONGEST = 20_000
+
+_into_sqlite = sa.text("INSERT INTO message_search (rowid, text) VALUES (:id, :text)")
+_into_postgres = sa.text("INSERT INTO message_search (message_id, words) VALUES (:id, to_tsvector('simple', :text))")
+_in_sqlite = sa.text(
+    "SELECT rowid FROM message_search WHERE message_search MATCH :query AND rowid < :before ORDER BY rowid DESC LIMIT :most"
+)
+_recent_postgres = sa.text(
+    "SELECT message_id FROM (SELECT message_id, words FROM message_search WHERE message_id < :before"
+    " ORDER BY message_id DESC LIMIT :window) AS recent WHERE words @@ to_tsquery('simple', :query)"
+    " ORDER BY message_id DESC LIMIT :most"
+)
+_all_postgres = sa.text(
+    "SELECT message_id FROM (SELECT message_id FROM message_search WHERE words @@ to_tsquery('simple', :query)"
+    " AND message_id < :before OFFSET 0) AS hits ORDER BY message_id DESC LIMIT :most"
+)
+#: PostgreSQL looks at so many newest messages first: a word that is common is found there, a rare one by the index.
+WINDOW = 20_000
+
+
+def indexed(*texts: str) -> str:
+    """What is indexed of a message."""
+    return fold(" ".join(t for t in texts if t)[:LONGEST])
+
+
+def add(conn: Connection, rows: Sequence[tuple[int, str]]) -> None:
+    """Index messages: (id, what `indexed` said). One statement."""
+    if not rows:
+        return
+    if is_postgres(conn):
+        # bare words only: PostgreSQL's parser would keep "a@b.de" whole where FTS5 splits it
+        conn.execute(_into_postgres, [{"id": number, "text": " ".join(split(text))} for number, text in rows])
+    else:
+        conn.execute(_into_sqlite, [{"id": number, "text": text} for number, text in rows])
+
+
+def find(conn: Connection, query: str, *, before: int = 2**62, most: int = 50) -> list[int]:
+    """Ids of the newest messages that hold every word of ``query`` (the last one may be unfinished), newest first."""
+    wanted = words(query)
+    if not wanted:
+        return []
+    if not is_postgres(conn):
+        match = " ".join(f'"{w}"' for w in wanted) + "*"
+        return list(conn.execute(_in_sqlite, {"query": match, "before": before, "most": most}).scalars())
+    match = " & ".join(f"'{w}'" for w in wanted) + ":*"
+    args = {"query": match, "before": before, "most": most}
+    recent = list(conn.execute(_recent_postgres, {**args, "window": WINDOW}).scalars())
+    return recent if len(recent) == most else list(conn.execute(_all_postgres, args).scalars())
+
+
+def remove(conn: Connection, rows: Sequence[tuple[int, str]]) -> None:
+    """Forget messages: (id, exactly what was indexed)."""
+    if not rows:
+        return
+    args = [{"id": number, "text": text} for number, text in rows]
+    if is_postgres(conn):
+        conn.execute(sa.text("DELETE FROM message_search WHERE message_id = :id"), args)
+    else:
+        conn.execute(
+            sa.text("INSERT INTO message_search (message_search, rowid, text) VALUES ('delete', :id, :text)"), args
+        )

@@ -1,0 +1,349 @@
+"""From what envelopes say to rows: one transaction and a fixed number of statements for a whole batch.
+
+Locks are taken in one order everywhere, so that two processes cannot wait for each other: journal entries, provider ids of
+receipts, their deliveries, senders, the counter of people, conversations, the counter of conversations, the counter of ids (which
+orders commits, see `database.allocate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from hub import conversations, events, identity, journal, receipts, routing, search
+from hub.clock import now
+from hub.conversations import Current, Seen
+from hub.database import allocate, insert_rows
+from hub.events import NewEvent
+from hub.failpoints import hit
+from hub.identity import Known
+from hub.messages import Details, Message, Reading
+from hub.secretbox import SecretBox
+from hub.tables import attachments, messages
+from hub.text import preview
+
+
+class StoredFile(Struct, frozen=True):
+    """An attachment whose bytes are already in the blob store."""
+
+    name: str
+    type: str
+    size: int
+    sha256: str
+    inline_id: str
+
+
+class Item(Struct, frozen=True):
+    """One envelope read: ready to be stored. ``files`` holds a list per message, bytes already kept."""
+
+    journal_id: int
+    channel_id: int
+    team_id: int | None
+    in_thread: bool
+    received_at: int
+    reading: Reading
+    files: tuple[tuple[StoredFile, ...], ...] = ()
+
+
+class _Entry:
+    """A message of the batch on its way to becoming rows."""
+
+    __slots__ = ("conversation", "created", "files", "id", "item", "key", "message", "related", "reply_to_id")
+
+    def __init__(self, item: Item, message: Message, files: Sequence[StoredFile]) -> None:
+        self.item, self.message, self.files = item, message, files
+        self.key = dedupe_key(item.channel_id, message.provider_id)
+        self.conversation: Current | None = None
+        self.created = False
+        self.related: int | None = None
+        self.reply_to_id: int | None = None
+        self.id = 0
+
+
+def dedupe_key(channel_id: int, provider_id: str) -> str:
+    """What makes a message one and the same."""
+    return f"{channel_id}:{provider_id[:500]}"
+
+
+def store(conn: Connection, box: SecretBox, items: Sequence[Item], closed_after: int) -> int:
+    """Write the batch; the id of its last event (0 when it said nothing new).
+
+    Raises whatever the database says of a poisonous item; the caller then tries them one by one.
+    """
+    mine = journal.own(conn, [item.journal_id for item in items])
+    items = [item for item in items if item.journal_id in mine]
+    told = receipts.apply(conn, [(item.channel_id, r) for item in items for r in item.reading.receipts])
+    entries = _fresh(conn, items)
+    news: list[NewEvent] = []
+    if entries:
+        people = identity.resolve(conn, [e.message.sender for e in entries])
+        changed = _place(conn, box, entries, people, closed_after)
+        _number(conn, entries, changed)
+        news = _write(conn, entries, people, changed)
+    _close_journal(conn, items)
+    last = events.append(conn, news + told)
+    hit("ingest.before_commit")
+    return last
+
+
+def _fresh(conn: Connection, items: Sequence[Item]) -> list[_Entry]:
+    """The batch's messages that the hub does not have yet, each once. Holds their senders."""
+    by_key: dict[str, _Entry] = {}
+    for item in items:
+        files = item.files or ((),) * len(item.reading.messages)
+        for message, own_files in zip(item.reading.messages, files, strict=True):
+            entry = _Entry(item, message, own_files)
+            by_key.setdefault(entry.key, entry)
+    if not by_key:
+        return []
+    addresses = list({e.message.sender.address for e in by_key.values()})
+    identity.lock(conn, addresses)
+    gone = identity.erased(conn, addresses)
+    known = conversations.known_keys(conn, list(by_key))
+    return [e for key, e in by_key.items() if key not in known and e.message.sender.address not in gone]
+
+
+def _place(
+    conn: Connection, box: SecretBox, entries: Sequence[_Entry], people: dict[str, Known], closed_after: int
+) -> list[Current]:
+    """Give every entry its conversation; those made or changed."""
+    seen = _references(conn, entries)
+    tokens = {e.key: [t for token in e.message.tokens if (t := conversations.read_token(box, token))] for e in entries}
+    named = {c for found in tokens.values() for c, _ in found} | {c for _, c in seen.by_key.values()}
+    running = [e for e in entries if not e.item.in_thread]
+    found = conversations.lock_for(
+        conn,
+        list(named),
+        list({people[e.message.sender.address].id for e in running}),
+        list({e.item.channel_id for e in running}),
+        closed_after,
+    )
+    by_id = {c.id: c for c in found}
+    current = {(c.customer_id, c.channel_id): c for c in found}  # the newest wins: they come in order of id
+    members = conversations.participants_of(conn, list(named)) if named else set()
+    fresh: list[Current] = []
+    for e in entries:
+        person = people[e.message.sender.address]
+        e.reply_to_id = _answered(e, seen, tokens[e.key])
+        home = _joined(e, person, tokens[e.key], seen, by_id, members)
+        if home is None and not e.item.in_thread:
+            home = current.get((person.id, e.item.channel_id))
+        if home is None:
+            home = _begin(e, person)
+            e.created, e.related = True, _related(e, seen, tokens[e.key])
+            fresh.append(home)
+            current[person.id, e.item.channel_id] = home
+        e.conversation = home
+    return [*fresh, *found]
+
+
+def _references(conn: Connection, entries: Sequence[_Entry]) -> Seen:
+    keys = [dedupe_key(e.item.channel_id, e.message.reply_to) for e in entries if e.message.reply_to]
+    external = {r for e in entries for r in (*e.message.references, e.message.reply_to) if r and e.item.in_thread}
+    if not keys and not external:
+        return Seen({}, {})
+    return conversations.referred(conn, keys, list(external))
+
+
+def _joined(
+    e: _Entry,
+    person: Known,
+    tokens: Sequence[tuple[int, int]],
+    seen: Seen,
+    by_id: dict[int, Current],
+    members: set[tuple[int, str]],
+) -> Current | None:
+    """The conversation this message proves to belong to."""
+    named = [c for c, _ in tokens]
+    if not e.item.in_thread and (answered := seen.by_key.get(dedupe_key(e.item.channel_id, e.message.reply_to))):
+        named.append(answered[1])
+    for number in named:
+        home = by_id.get(number)
+        if home is None:
+            continue
+        if home.customer_id == person.id or (number, e.message.sender.address) in members:
+            return home
+    return None
+
+
+def _answered(e: _Entry, seen: Seen, tokens: Sequence[tuple[int, int]]) -> int | None:
+    if tokens:
+        return tokens[0][1]
+    known = seen.by_key.get(dedupe_key(e.item.channel_id, e.message.reply_to)) or seen.by_external.get(
+        e.message.reply_to
+    )
+    return known[0] if known else None
+
+
+def _related(e: _Entry, seen: Seen, tokens: Sequence[tuple[int, int]]) -> int | None:
+    """A conversation to point at, without letting the message in."""
+    if tokens:
+        return tokens[0][0]
+    for reference in (e.message.reply_to, *reversed(e.message.references)):
+        if reference in seen.by_external:
+            return seen.by_external[reference][1]
+    return None
+
+
+def _begin(e: _Entry, person: Known) -> Current:
+    choice = routing.decide(person.owner_id, e.item.team_id)
+    return Current(
+        id=0,
+        customer_id=person.id,
+        channel_id=e.item.channel_id,
+        status="open",
+        subject=e.message.subject,
+        unread=0,
+        waiting_since=None,
+        snoozed_until=None,
+        closed_at=None,
+        last_message_id=0,
+        last_message_at=e.item.received_at,
+        preview="",
+        team_id=choice.team_id,
+        assignee_id=choice.assignee_id,
+        reason=choice.reason,
+        created_at=e.item.received_at,
+        fresh=True,
+    )
+
+
+def _number(conn: Connection, entries: Sequence[_Entry], changed: Sequence[Current]) -> None:
+    """Give numbers to new conversations."""
+    fresh = [c for c in changed if c.fresh]
+    for current, number in zip(fresh, allocate(conn, "conversations", len(fresh)), strict=True):
+        current.id = number
+
+
+def _write(
+    conn: Connection, entries: Sequence[_Entry], people: dict[str, Known], changed: Sequence[Current]
+) -> list[NewEvent]:
+    """Write all rows of the batch; the events that tell of it, numbered in the order of record."""
+    made = {e.message.sender.address for e in entries if people[e.message.sender.address].new}
+    needed = sum(2 + e.created + (e.related is not None) + len(e.files) for e in entries) + len(made)
+    ids = iter(allocate(conn, "ids", needed))
+    rows, news, files, index = [], [], [], []
+    for e in entries:
+        home = e.conversation
+        assert home is not None
+        news += _openings(e, home, people[e.message.sender.address], made, ids)
+        e.id = next(ids)
+        text = e.message.visible_text or e.message.text
+        conversations.receive(home, e.message, e.id, e.item.received_at, preview(text) or e.message.subject)
+        rows.append(_row(e, home))
+        index.append((e.id, search.indexed(e.message.subject, e.message.sender.name, e.message.text)))
+        files += [_file_row(next(ids), e, file) for file in e.files]
+        news.append(_event(next(ids), "message.received", e, home, {"auto": True} if e.message.flags else {}))
+    conversations.save(conn, changed)
+    insert_rows(conn, messages, rows)
+    insert_rows(conn, attachments, files)
+    conversations.add_participants(conn, _joining(entries))
+    search.add(conn, index)
+    return news
+
+
+def _openings(e: _Entry, home: Current, person: Known, made: set[str], ids: Iterator[int]) -> list[NewEvent]:
+    """What is told before the message itself: a new customer, a new conversation, one it seems related to."""
+    news = []
+    if e.message.sender.address in made:
+        made.discard(e.message.sender.address)
+        news.append(_event(next(ids), "customer.created", e, home, {"name": person.name}))
+    if e.created:
+        why: dict[str, Any] = {"reason": home.reason}
+        if home.assignee_id:
+            why["assignee"] = str(home.assignee_id)
+        if home.team_id:
+            why["team"] = str(home.team_id)
+        news.append(_event(next(ids), "conversation.created", e, home, why))
+    if e.related is not None:
+        news.append(_event(next(ids), "conversation.related", e, home, {"other": str(e.related)}))
+    return news
+
+
+def _joining(entries: Sequence[_Entry]) -> list[tuple[int, str, int]]:
+    pairs = {}
+    for e in entries:
+        assert e.conversation is not None
+        pairs[e.conversation.id, e.message.sender.address] = e.item.channel_id
+    return [(conversation, address, channel) for (conversation, address), channel in pairs.items()]
+
+
+def _event(number: int, kind: str, e: _Entry, home: Current, data: dict[str, Any]) -> NewEvent:
+    return NewEvent(
+        kind,
+        home.id,
+        home.customer_id,
+        message_id=e.id or None,
+        channel_id=e.item.channel_id,
+        data=data,
+        at=now(),
+        id=number,
+    )
+
+
+def _row(e: _Entry, home: Current) -> dict[str, Any]:
+    m = e.message
+    return {
+        "id": e.id,
+        "conversation_id": home.id,
+        "customer_id": home.customer_id,
+        "channel_id": e.item.channel_id,
+        "journal_id": e.item.journal_id,
+        "kind": m.kind,
+        "direction": "in",
+        "sender": m.sender.address,
+        "sender_name": m.sender.name,
+        "subject": m.subject,
+        "text": m.text,
+        "visible_text": m.visible_text,
+        "html": m.html,
+        "details": _details(m),
+        "at": m.at if m.at is not None else e.item.received_at,
+        "received_at": e.item.received_at,
+        "dedupe": e.key,
+        "provider_id": m.provider_id,
+        "external_id": m.external_id[:900],
+        "reply_to_id": e.reply_to_id,
+    }
+
+
+def _details(m: Message) -> str:
+    if not (m.to or m.cc or m.flags or m.also or m.references or m.reply_to):
+        return ""
+    return msgspec.json.encode(
+        Details(
+            tuple((p.address, p.name) for p in m.to),
+            tuple((p.address, p.name) for p in m.cc),
+            m.flags,
+            m.also,
+            m.references[-20:],
+            m.reply_to,
+        )
+    ).decode()
+
+
+def _file_row(number: int, e: _Entry, file: StoredFile) -> dict[str, Any]:
+    return {
+        "id": number,
+        "message_id": e.id,
+        "name": file.name,
+        "type": file.type,
+        "size": file.size,
+        "sha256": file.sha256,
+        "inline_id": file.inline_id,
+        "created_at": e.item.received_at,
+    }
+
+
+def _close_journal(conn: Connection, items: Sequence[Item]) -> None:
+    bad = {
+        i.journal_id: "; ".join(f"item {r.index + 1}: {r.reason}" for r in i.reading.refused)
+        for i in items
+        if i.reading.refused
+    }
+    journal.mark_read(conn, [i.journal_id for i in items if i.journal_id not in bad])
+    journal.mark_failed(conn, bad)

@@ -1,0 +1,158 @@
+"""The timeline: what was said and what happened, in the order of record, of one conversation or one customer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from hub.database import among
+from hub.events import COLUMNS, Event, from_row
+from hub.messages import Details
+from hub.receipts import RANK
+from hub.tables import attachments, deliveries, employees, events, messages
+
+
+class FileView(Struct, frozen=True):
+    """An attachment as shown. ``id`` opens it by /api/v1/attachments/<id> or /attachments/<id>."""
+
+    id: int
+    name: str
+    type: str
+    size: int
+    sha256: str
+    inline_id: str
+
+
+class DeliveryView(Struct, frozen=True):
+    """How one recipient's copy fares."""
+
+    id: int
+    recipient: str
+    state: str
+    attempts: int
+    error: str
+    provider_id: str
+    at: int
+
+
+class MessageView(Struct, frozen=True):
+    """A message with all that is shown of it."""
+
+    id: int
+    conversation_id: int
+    customer_id: int
+    channel_id: int | None
+    journal_id: int | None
+    author_id: int | None
+    kind: str
+    direction: str
+    sender: str
+    sender_name: str
+    subject: str
+    text: str
+    visible_text: str
+    html: str
+    at: int
+    received_at: int
+    provider_id: str
+    external_id: str
+    reply_to_id: int | None
+    details: Details
+    files: tuple[FileView, ...]
+    deliveries: tuple[DeliveryView, ...]
+
+    @property
+    def delivery(self) -> DeliveryView | None:
+        """The delivery that matters most to an onlooker: what failed before what waits before what arrived."""
+        worst = {"failed": 0, "unconfirmed": 1}
+        return min(self.deliveries, key=lambda d: worst.get(d.state, 2 + RANK.get(d.state, 0)), default=None)
+
+
+class Item(Struct, frozen=True):
+    """One entry of the timeline: an event, with its message when it tells of one. ``id`` is the event's: the order of record."""
+
+    id: int
+    event: Event
+    message: MessageView | None
+
+
+def of_conversation(
+    conn: Connection, conversation_id: int, *, before: int = 2**62, after: int = 0, most: int = 50
+) -> list[Item]:
+    """The newest ``most`` entries before (or, with ``after``, the first ones after) an entry's id, oldest first."""
+    return _items(conn, events.c.conversation_id == conversation_id, before, after, most)
+
+
+def of_customer(
+    conn: Connection, customer_id: int, *, before: int = 2**62, after: int = 0, most: int = 50
+) -> list[Item]:
+    """The same over all conversations and channels of a customer."""
+    return _items(conn, events.c.customer_id == customer_id, before, after, most)
+
+
+def _items(conn: Connection, whose: sa.ColumnElement[bool], before: int, after: int, most: int) -> list[Item]:
+    statement = sa.select(*COLUMNS).where(whose, events.c.shown)
+    if after:
+        statement = statement.where(events.c.id > after).order_by(events.c.id)
+    else:
+        statement = statement.where(events.c.id < before).order_by(events.c.id.desc())
+    found = sorted((from_row(row) for row in conn.execute(statement.limit(most))), key=lambda e: e.id)
+    said = views(conn, [e.message_id for e in found if e.message_id])
+    return [Item(e.id, e, said.get(e.message_id) if e.message_id else None) for e in found]
+
+
+def views(conn: Connection, ids: Sequence[int]) -> dict[int, MessageView]:
+    """Messages by id with attachments and deliveries. Three statements."""
+    if not ids:
+        return {}
+    a, d = attachments.c, deliveries.c
+    files: dict[int, list[FileView]] = {}
+    for row in conn.execute(
+        sa.select(a.message_id, a.id, a.name, a.type, a.size, a.sha256, a.inline_id)
+        .where(among(a.message_id, ids))
+        .order_by(a.id)
+    ):
+        files.setdefault(row[0], []).append(FileView(*row[1:]))
+    sent: dict[int, list[DeliveryView]] = {}
+    columns = (d.message_id, d.id, d.recipient, d.state, d.attempts, d.error, d.provider_id, d.changed_at)
+    for copy in conn.execute(sa.select(*columns).where(among(d.message_id, ids)).order_by(d.id)):
+        sent.setdefault(copy.message_id, []).append(DeliveryView(*tuple(copy)[1:]))
+    rows = conn.execute(sa.select(messages).where(among(messages.c.id, ids)))
+    return {row.id: _view(row, tuple(files.get(row.id, ())), tuple(sent.get(row.id, ()))) for row in rows}
+
+
+def _view(row: Any, files: tuple[FileView, ...], sent: tuple[DeliveryView, ...]) -> MessageView:
+    return MessageView(
+        id=row.id,
+        conversation_id=row.conversation_id,
+        customer_id=row.customer_id,
+        channel_id=row.channel_id,
+        journal_id=row.journal_id,
+        author_id=row.author_id,
+        kind=row.kind,
+        direction=row.direction,
+        sender=row.sender,
+        sender_name=row.sender_name,
+        subject=row.subject,
+        text=row.text,
+        visible_text=row.visible_text,
+        html=row.html,
+        at=row.at,
+        received_at=row.received_at,
+        provider_id=row.provider_id,
+        external_id=row.external_id,
+        reply_to_id=row.reply_to_id,
+        details=msgspec.json.decode(row.details, type=Details) if row.details else Details(),
+        files=files,
+        deliveries=sent,
+    )
+
+
+def names(conn: Connection) -> dict[int, str]:
+    """Every employee's name by id; a small house has them all at hand."""
+    return {row.id: row.name for row in conn.execute(sa.select(employees.c.id, employees.c.name))}

@@ -1,0 +1,47 @@
+"""The screens: HTML over the wire, forms that work without JavaScript, and a live stream of hints."""
+
+from __future__ import annotations
+
+from aiohttp import web
+
+from hub import sessions
+from hub.http import HOUSE
+from hub.web import deeds, doors, files, pages, rendering
+from hub.web.live import Live
+from hub.web.screens import screen
+
+
+def add_routes(app: web.Application) -> None:
+    """Every address a browser knows."""
+    rendering.setup(app)
+    sessions.prepare(app)
+    doors.setup(app)
+    app[doors.LIVE] = live = Live(app[HOUSE])
+    app.on_startup.append(live.start)
+    app.on_shutdown.append(live.close)
+    get, post = app.router.add_get, app.router.add_post
+    get("/static/{file}", app[rendering.ASSETS].serve)
+    get("/login", doors.login_page)
+    post("/login", doors.login)
+    post("/logout", doors.logout)
+    get("/welcome", doors.welcome_page)
+    post("/welcome", doors.welcome)
+    get("/welcome/channels", screen(pages.channels_page))
+    get("/stream", live.stream)
+    get("/", screen(pages.start))
+    for path in ("/inbox/team/{slug}", r"/inbox/{view:[a-z]+}"):
+        get(path, screen(pages.list_page))
+        get(f"{path}/rows", screen(pages.list_page))
+    get(r"/c/{number:\d+}", screen(pages.conversation_page))
+    get(r"/c/{number:\d+}/items", screen(pages.items_part))
+    for name in ("reply", "note", "assign", "status", "tags", "seen"):
+        post(rf"/c/{{number:\d+}}/{name}", screen(getattr(deeds, name)))
+    get(r"/customers/{number:\d+}", screen(pages.customer_page))
+    get("/search", screen(pages.search_page))
+    get("/me", screen(pages.me_page))
+    post("/me/language", screen(deeds.set_language))
+    get(r"/attachments/{number:\d+}", screen(files.attachment))
+    get(r"/messages/{number:\d+}/html", screen(files.message_html))
+    get(r"/messages/{number:\d+}/text", screen(files.message_text))
+    get(r"/messages/{number:\d+}/raw", screen(files.message_raw))
+    post(r"/messages/{number:\d+}/retry", screen(deeds.retry))

@@ -1,0 +1,57 @@
+"""Style, script and icons: read once, served under an address that holds a hash of the content, so they are kept for ever."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from importlib import resources
+
+from aiohttp import web
+from msgspec import Struct
+
+#: One file per cascade layer, sent as one.
+LAYERS = ("tokens", "base", "parts", "layout", "util")
+_TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
+
+
+class Asset(Struct, frozen=True):
+    """One file as sent."""
+
+    body: bytes
+    packed: bytes
+    type: str
+
+
+class Assets:
+    """The static files. ``assets["app.css"]`` is the address to write into pages."""
+
+    def __init__(self) -> None:
+        folder = resources.files("templates") / "static"
+        self.by_address: dict[str, Asset] = {}
+        self._addresses: dict[str, str] = {}
+        layers = [(folder / f"{name}.css").read_text("utf-8") for name in LAYERS]
+        self._add("app.css", f"@layer {','.join(LAYERS)};\n{''.join(layers)}".encode())
+        self._add("app.js", (folder / "app.js").read_bytes())
+        self._add("frame.css", (folder / "frame.css").read_bytes())
+        self._add("icons.svg", (folder / "icons.svg").read_bytes())
+
+    def _add(self, name: str, body: bytes) -> None:
+        stem, _, ending = name.rpartition(".")
+        address = f"/static/{stem}.{hashlib.sha256(body).hexdigest()[:12]}.{ending}"
+        self._addresses[name] = address
+        self.by_address[address] = Asset(body, gzip.compress(body, mtime=0), _TYPES[ending])
+
+    def __getitem__(self, name: str) -> str:
+        return self._addresses[name]
+
+    async def serve(self, request: web.Request) -> web.Response:
+        """GET /static/<name>.<hash>.<ending>"""
+        asset = self.by_address.get(request.path)
+        if asset is None:
+            raise web.HTTPNotFound
+        headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+        packed = "gzip" in request.headers.get("Accept-Encoding", "")
+        if packed:
+            headers["Content-Encoding"] = "gzip"
+        body = asset.packed if packed else asset.body
+        return web.Response(body=body, content_type=asset.type, charset="utf-8", headers=headers)

@@ -1,0 +1,213 @@
+"""What people do on the screens: answer, note, pass on, close, tag. Plain forms: POST, then back to the page."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast, get_args
+
+import sqlalchemy as sa
+from aiohttp import web
+from aiohttp.web import FileField
+from multidict import MultiDictProxy
+from sqlalchemy.engine import Connection
+
+from hub import collaboration, inbox, outbox
+from hub.access import Actor, Forbidden, access_message
+from hub.clock import now
+from hub.database import Unavailable, allocate, among, insert_rows
+from hub.http import HOUSE, Problem, as_problem
+from hub.i18n import LANGUAGES
+from hub.messages import Status
+from hub.outbox import CannotSend, Draft, NotFound, Stale
+from hub.sessions import forget
+from hub.tables import attachments, employees
+from hub.text import clean_line
+from hub.timeline import FileView
+from hub.web.pages import Composer, beside, show_conversation
+from hub.web.rendering import when_for, words_for
+from hub.web.screens import is_part, number_in, positive
+
+#: Files of one answer.
+MOST_FILES = 20
+
+Form = MultiDictProxy[str | bytes | bytearray | FileField]
+
+
+def _word(form: Form, name: str, most: int = 200_000) -> str:
+    value = form.get(name)
+    return value[:most] if isinstance(value, str) else ""
+
+
+def back(request: web.Request, number: int) -> web.Response:
+    """To the conversation, with the same list beside it."""
+    return web.Response(status=303, headers={"Location": beside(request.query).conversation(number)})
+
+
+async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /c/<number>/reply: what cannot be sent comes back with the text kept; 409 when somebody was faster."""
+    number, house, form = number_in(request), request.app[HOUSE], await request.post()
+    composer = Composer(
+        _word(form, "client_id", 100), "reply", _word(form, "text"), _word(form, "note"), positive(_word(form, "via"))
+    )
+    seen = positive(_word(form, "seen"))
+    trouble, files = "", _ids(form)
+    try:
+        files += await _files(request, actor, form)
+        draft = Draft(composer.text, composer.client_id, via=composer.via, files=tuple(files), seen=seen)
+        if not draft.client_id:
+            raise CannotSend("The form is too old. Send it again.")
+        await house.hub.db.write(outbox.reply, actor, house.hub.channels, house.hub.options.undo_seconds, number, draft)
+    except Stale:
+        _ = words_for(request, actor).text
+        trouble, status = _("Meanwhile there is something new. Read it, then send again; your text is kept."), 409
+    except (CannotSend, Forbidden, Unavailable) as error:
+        trouble, status = _said(request, actor, error)
+        seen = 0
+    if not trouble:
+        house.hub.bus.publish()
+        return back(request, number)
+    kept = await house.hub.db.read(_kept, actor, files)
+    filled = Composer(composer.client_id, "reply", composer.text, composer.note, composer.via, trouble, kept)
+    return await show_conversation(request, actor, number, filled, status, seen)
+
+
+def _said(request: web.Request, actor: Actor, error: Exception) -> tuple[str, int]:
+    known = as_problem(error)
+    assert known is not None
+    return words_for(request, actor).sentence(known.detail), known.status
+
+
+def _ids(form: Form) -> list[int]:
+    return [n for value in form.getall("file", []) if isinstance(value, str) and (n := positive(value))][:MOST_FILES]
+
+
+async def _files(request: web.Request, actor: Actor, form: Form) -> list[int]:
+    """Keep what was uploaded with the form; the ids of those files."""
+    uploads = [f for f in form.getall("upload", []) if isinstance(f, FileField) and f.filename][:MOST_FILES]
+    blobs = request.app[HOUSE].hub.blobs
+    rows = []
+    for upload in uploads:
+        data = await asyncio.to_thread(upload.file.read)
+        if not data:
+            continue
+        name = await asyncio.to_thread(blobs.put, data)
+        rows.append(
+            {
+                "uploader_id": actor.id,
+                "name": clean_line(upload.filename, 200) or "file",
+                "type": clean_line(upload.content_type or "", 100).lower() or "application/octet-stream",
+                "size": len(data),
+                "sha256": name,
+                "created_at": now(),
+            }
+        )
+    return await request.app[HOUSE].hub.db.write(_keep, rows) if rows else []
+
+
+def _keep(conn: Connection, rows: list[dict[str, Any]]) -> list[int]:
+    ids = list(allocate(conn, "ids", len(rows)))
+    insert_rows(conn, attachments, [{"id": number, **row} for number, row in zip(ids, rows, strict=True)])
+    return ids
+
+
+def _kept(conn: Connection, actor: Actor, ids: list[int]) -> tuple[FileView, ...]:
+    a = attachments.c
+    statement = sa.select(a.id, a.name, a.type, a.size, a.sha256, a.inline_id).where(
+        among(a.id, ids), a.message_id.is_(None), a.uploader_id == actor.id
+    )
+    return tuple(FileView(*row) for row in conn.execute(statement)) if ids else ()
+
+
+async def note(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /c/<number>/note"""
+    number, house, form = number_in(request), request.app[HOUSE], await request.post()
+    composer = Composer(_word(form, "client_id", 100), "note", _word(form, "text"), _word(form, "note"))
+    try:
+        if not composer.client_id:
+            raise CannotSend("The form is too old. Send it again.")
+        await house.hub.db.write(outbox.note, actor, number, composer.note, composer.client_id)
+    except (CannotSend, Forbidden, Unavailable) as error:
+        trouble, status = _said(request, actor, error)
+        filled = Composer(composer.client_id, "note", composer.text, composer.note, 0, trouble)
+        return await show_conversation(request, actor, number, filled, status)
+    house.hub.bus.publish()
+    return back(request, number)
+
+
+async def assign(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /c/<number>/assign: ``to`` is "e<id>", "t<id>", "me", or empty for nobody."""
+    number, house, form = number_in(request), request.app[HOUSE], await request.post()
+    to = _word(form, "to", 30)
+    employee = actor.id if to == "me" else positive(to[1:]) if to.startswith("e") else None
+    team = positive(to[1:]) if to.startswith("t") else None
+
+    def work(conn: Connection) -> bool:
+        collaboration.assign(conn, actor, number, employee, team, _word(form, "why", 300))
+        return inbox.one(conn, actor, number) is not None
+
+    still_theirs = await house.hub.db.write(work)
+    house.hub.bus.publish()
+    if not still_theirs:
+        return web.Response(status=303, headers={"Location": beside(request.query).url()})
+    return back(request, number)
+
+
+async def status(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /c/<number>/status: ``status``, and for a snooze ``until`` (the browser's local time)."""
+    number, house, form = number_in(request), request.app[HOUSE], await request.post()
+    wanted = _word(form, "status", 20)
+    if wanted not in get_args(Status):
+        raise Problem(400, "There is no such status.")
+    when = when_for(request, words_for(request, actor))
+    until = when.read_local(_word(form, "until", 40)) if wanted == "snoozed" else None
+    await house.hub.db.write(collaboration.set_status, actor, number, cast(Status, wanted), until)
+    house.hub.bus.publish()
+    return back(request, number)
+
+
+async def tags(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /c/<number>/tags: ``tags``, separated by commas, replace those it has."""
+    number, house, form = number_in(request), request.app[HOUSE], await request.post()
+    wanted = [part for part in _word(form, "tags", 2000).split(",") if part.strip()][:50]
+    await house.hub.db.write(collaboration.set_tags, actor, number, wanted)
+    house.hub.bus.publish()
+    return back(request, number)
+
+
+async def seen(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /c/<number>/seen: somebody looks at it."""
+    number, house = number_in(request), request.app[HOUSE]
+    if await house.hub.db.write(collaboration.mark_seen, actor, number):
+        house.hub.bus.publish()
+    return web.Response(status=204) if is_part(request) else back(request, number)
+
+
+async def retry(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /messages/<id>/retry: send again what failed or stayed unconfirmed."""
+    number, house = number_in(request), request.app[HOUSE]
+
+    def work(conn: Connection) -> int:
+        outbox.retry(conn, actor, number)
+        row = access_message(conn, actor, number)
+        if row is None:
+            raise NotFound
+        return int(row.conversation_id)
+
+    conversation = await house.hub.db.write(work)
+    house.hub.bus.publish()
+    return back(request, conversation)
+
+
+async def set_language(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /me/language"""
+    house, form = request.app[HOUSE], await request.post()
+    language = _word(form, "language", 5)
+    if language not in LANGUAGES:
+        raise Problem(400, "There is no such language.")
+
+    def work(conn: Connection) -> None:
+        conn.execute(sa.update(employees).where(employees.c.id == actor.id).values(language=language))
+
+    await house.hub.db.write(work)
+    forget(request)
+    return web.Response(status=303, headers={"Location": "/me"})

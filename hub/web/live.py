@@ -1,0 +1,349 @@
+"""/stream: who looks at the inbox hears within milliseconds that something happened (server-sent events).
+
+Every event is encoded once and written straight to the sockets of all who may know; there is no queue and no task per
+event and reader. What is told is a hint with ids; whoever hears it fetches what changed. A reader that does not keep
+up is cut off and comes back with the last id it heard: then it gets what it missed, or is told to load again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import sqlalchemy as sa
+from aiohttp import web
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from hub import accounts, events
+from hub.access import Actor, may_see
+from hub.clock import now
+from hub.database import Unavailable, among, is_passing
+from hub.events import Event
+from hub.http import House, Problem
+from hub.sessions import actor_of, session_token
+from hub.tables import conversations, employees, sessions, team_members
+from hub.tasks import Backoff
+
+log = logging.getLogger(__name__)
+
+#: Streams of one process; the next one is asked to come back later.
+MOST_STREAMS = 10_000
+#: Unsent bytes after which a reader counts as too slow.
+MOST_UNSENT = 256 * 1024
+#: Missed events that are told again one by one; more than that and the page is loaded anew.
+MOST_MISSED = 500
+#: Seconds between two signs of life, and between two looks at the sessions.
+HEARTBEAT, RECHECK = 20.0, 4.0
+
+#: Who may see a conversation: (team, assignee), by the conversation's id.
+Places = dict[int, tuple[int | None, int | None]]
+
+
+class Reader(Struct, eq=False, weakref=True):
+    """One open stream. ``seen`` is the last event it was told when it joined; ``done`` ends it."""
+
+    transport: asyncio.Transport
+    done: asyncio.Future[None]
+    chunked: bool
+    session: str
+    actor: Actor
+    seen: int
+
+
+def frame(event: Event) -> bytes:
+    """The event as a server-sent event."""
+    hint = {
+        "id": str(event.id),
+        "kind": event.kind,
+        "conversation": _id(event.conversation_id),
+        "customer": _id(event.customer_id),
+        "message": _id(event.message_id),
+        "actor": _id(event.actor_id),
+    }
+    return b"id: %d\ndata: %b\n\n" % (event.id, msgspec.json.encode(hint))
+
+
+def gone(event: Event) -> bytes:
+    """For those who may not see the conversation (any more): lists may have changed, and nothing else."""
+    return b'id: %d\ndata: {"id":"%d","kind":"lists"}\n\n' % (event.id, event.id)
+
+
+def _id(number: int | None) -> str | None:
+    return None if number is None else str(number)
+
+
+def chunk(data: bytes) -> bytes:
+    """As one chunk of a chunked body (RFC 9112, 7.1)."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class Live:
+    """All streams of this process."""
+
+    def __init__(self, house: House) -> None:
+        self.house = house
+        self.readers: set[Reader] = set()
+        self.told = 0
+        self._groups: dict[Actor, set[Reader]] = {}
+        self._waiting: list[Event] = []
+        self._news = asyncio.Event()
+        self._closed = False
+        self._ahead: dict[Reader, int] = {}
+
+    # ── the loops ────────────────────────────────────────────────────────────────────────────────────────────────
+    async def start(self, _app: web.Application) -> None:
+        """Begin to listen; called when the doors open."""
+        self.told = self.house.feed.last
+        self.house.feed.subscribe(self.take)
+        tasks = self.house.hub.tasks
+        tasks.start("live", self.run)
+        tasks.start("live-sessions", self.run_sessions)
+
+    def take(self, news: Sequence[Event]) -> None:
+        """Reader of the feed: remembers the news and wakes the loop."""
+        self._waiting.extend(news)
+        self._news.set()
+
+    async def run(self) -> None:
+        """Tell the news; every two seconds let go of dead streams, every `HEARTBEAT` seconds show that we live."""
+        beat = swept = time.monotonic()
+        backoff = Backoff(most=2.0)
+        while True:
+            self.house.hub.tasks.beat("live")
+            try:
+                await self._tell()
+                backoff.reset()
+            except Unavailable:
+                await backoff.wait()
+            moment = time.monotonic()
+            if moment - swept > 1:
+                swept = moment
+                self._sweep()
+            if moment - beat > HEARTBEAT:
+                beat = moment
+                self._write(self.readers, b": \n\n")
+            try:
+                async with asyncio.timeout(2):
+                    await self._news.wait()
+            except TimeoutError:
+                pass
+
+    async def _tell(self) -> None:
+        self._news.clear()
+        if not self._waiting:
+            return
+        batch, self._waiting = self._waiting, []
+        try:
+            places = await self._places(batch) if self.readers else {}
+        except BaseException as error:
+            self._waiting = batch + self._waiting
+            if isinstance(error, Exception) and is_passing(error):
+                raise Unavailable(str(error)) from error
+            raise
+        self.told = batch[-1].id
+        self._spread(batch, places)
+
+    async def _places(self, batch: Sequence[Event]) -> Places:
+        wanted = list({e.conversation_id for e in batch if e.conversation_id is not None})
+        return await self.house.hub.db.read(load_places, wanted) if wanted else {}
+
+    def _spread(self, batch: Sequence[Event], places: Places) -> None:
+        frames = [(event, frame(event)) for event in batch]
+        for actor, readers in list(self._groups.items()):
+            if self._ahead:
+                self._spread_carefully(actor, readers, frames, places)
+            elif said := b"".join(told for event, data in frames if (told := _for(actor, event, data, places))):
+                self._write(readers, said)
+        self._ahead = {reader: seen for reader, seen in self._ahead.items() if seen > self.told}
+
+    def _spread_carefully(
+        self, actor: Actor, readers: set[Reader], frames: list[tuple[Event, bytes]], places: Places
+    ) -> None:
+        """While somebody has just joined and already knows a part of the batch: reader by reader."""
+        for reader in list(readers):
+            seen = self._ahead.get(reader, 0)
+            told = (_for(actor, event, data, places) for event, data in frames if event.id > seen)
+            if said := b"".join(told):
+                self._write([reader], said)
+
+    def _write(self, readers: Iterable[Reader], data: bytes) -> None:
+        chunked = chunk(data)
+        for reader in list(readers):
+            transport = reader.transport
+            if transport.is_closing():
+                self._end(reader)
+                continue
+            transport.write(chunked if reader.chunked else data)
+            if transport.get_write_buffer_size() > MOST_UNSENT:
+                transport.abort()
+                self._end(reader)
+
+    def _sweep(self) -> None:
+        for reader in [r for r in self.readers if r.transport.is_closing()]:
+            self._end(reader)
+
+    def _end(self, reader: Reader) -> None:
+        if not reader.done.done():
+            reader.done.set_result(None)
+
+    # ── sessions ─────────────────────────────────────────────────────────────────────────────────────────────────
+    async def run_sessions(self) -> None:
+        """End the streams of sessions that have ended, and follow changes of role and teams."""
+        while True:
+            self.house.hub.tasks.beat("live-sessions")
+            await asyncio.sleep(RECHECK)
+            if not self.readers:
+                continue
+            try:
+                alive = await self.house.hub.db.read(load_sessions, list({r.session for r in self.readers}))
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                log.warning("live: the sessions could not be checked: %s", error)
+                continue
+            for reader in list(self.readers):
+                actor = alive.get(reader.session)
+                if actor is None:
+                    self._end(reader)
+                elif actor != reader.actor:
+                    self._move(reader, actor)
+
+    def _move(self, reader: Reader, actor: Actor) -> None:
+        self._leave(reader)
+        reader.actor = actor
+        self._join(reader)
+
+    def end_session(self, session: str) -> None:
+        """Somebody logged out here: their streams end now."""
+        for reader in [r for r in self.readers if r.session == session]:
+            self._end(reader)
+
+    # ── one stream ───────────────────────────────────────────────────────────────────────────────────────────────
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        """GET /stream: 401 without session, 503 when there are too many."""
+        actor = await actor_of(request)
+        token = session_token(request)
+        if actor is None or not token:
+            raise Problem(401, "Sign in first.")
+        if self._closed or len(self.readers) >= MOST_STREAMS:
+            raise Problem(503, "Too many pages are open on this server; trying again in a moment.")
+        after = _after(request)
+        response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        response.content_type = "text/event-stream"
+        chunked = request.version >= (1, 1)
+        if chunked:
+            response.enable_chunked_encoding()
+        await response.prepare(request)
+        await response.write(b"retry: 2000\n\n")
+        transport = request.transport
+        if transport is None or transport.is_closing():
+            return response
+        reader = Reader(
+            transport, asyncio.get_running_loop().create_future(), chunked, accounts.token_hash(token), actor, after
+        )
+        self.readers.add(reader)
+        try:
+            await self._catch_up(reader)
+            await reader.done
+        finally:
+            self.readers.discard(reader)
+            self._leave(reader)
+        return response
+
+    async def _catch_up(self, reader: Reader) -> None:
+        """Tell what was missed, then join at exactly that place: nothing twice, nothing left out."""
+        if not reader.seen:
+            reader.seen = self.told
+        while True:
+            missed, places, newest = await self.house.hub.db.read(load_missed, reader.seen)
+            if len(missed) > MOST_MISSED or newest < reader.seen:
+                reader.seen = newest
+                self._write([reader], b"id: %d\nevent: reload\ndata: {}\n\n" % reader.seen)
+            elif missed:
+                reader.seen = missed[-1].id
+                told = (_for(reader.actor, event, frame(event), places) for event in missed)
+                if said := b"".join(told):
+                    self._write([reader], said)
+            if reader.seen >= self.told:
+                break  # told may only have moved while we were reading; nothing was awaited since
+        self._join(reader)
+        if reader.seen > self.told:
+            self._ahead[reader] = reader.seen
+
+    def _join(self, reader: Reader) -> None:
+        self._groups.setdefault(reader.actor, set()).add(reader)
+
+    def _leave(self, reader: Reader) -> None:
+        group = self._groups.get(reader.actor)
+        if group is not None:
+            group.discard(reader)
+            if not group:
+                del self._groups[reader.actor]
+        self._ahead.pop(reader, None)
+
+    async def close(self, _app: web.Application) -> None:
+        """The server stops: every stream ends at once."""
+        self._closed = True
+        for reader in list(self.readers):
+            self._end(reader)
+
+
+def _after(request: web.Request) -> int:
+    given = request.headers.get("Last-Event-ID") or request.query.get("after", "")
+    return int(given) if given.isascii() and given.isdecimal() and len(given) < 19 else 0
+
+
+def _for(actor: Actor, event: Event, data: bytes, places: Places) -> bytes:
+    """What this actor is told of the event; empty: nothing."""
+    if event.conversation_id is None:
+        return data if actor.sees_all else b""
+    place = places.get(event.conversation_id)
+    if place is not None and may_see(actor, *place):
+        return data
+    return gone(event) if event.kind == "conversation.assigned" else b""
+
+
+def load_places(conn: Connection, wanted: Sequence[int]) -> Places:
+    """Team and assignee of the conversations."""
+    c = conversations.c
+    rows = conn.execute(sa.select(c.id, c.team_id, c.assignee_id).where(among(c.id, wanted)))
+    return {row[0]: (row[1], row[2]) for row in rows}
+
+
+def load_missed(conn: Connection, after: int) -> tuple[list[Event], Places, int]:
+    """The events after ``after`` (one more than is told at most), the places of their conversations, the newest id."""
+    missed = events.after(conn, after, MOST_MISSED + 1)
+    newest = events.latest(conn) if not missed or len(missed) > MOST_MISSED else missed[-1].id
+    if len(missed) > MOST_MISSED:
+        return missed, {}, newest
+    places = load_places(conn, list({e.conversation_id for e in missed if e.conversation_id is not None}))
+    return missed, places, newest
+
+
+def load_sessions(conn: Connection, hashes: Sequence[str]) -> dict[str, Actor]:
+    """Who is behind each of these sessions; those that have ended are missing. One statement."""
+    s, e, t = sessions.c, employees.c, team_members.c
+    moment = now()
+    statement = (
+        sa.select(s.token_hash, e.id, e.name, e.email, e.role, e.language, t.team_id)
+        .join(employees, e.id == s.employee_id)
+        .outerjoin(team_members, t.employee_id == e.id)
+        .where(
+            among(s.token_hash, hashes),
+            s.seen_at > moment - accounts.SESSION_IDLE,
+            s.created_at > moment - accounts.SESSION_LONGEST,
+            e.disabled_at.is_(None),
+        )
+    )
+    teams: dict[str, set[int]] = {}
+    people = {}
+    for row in conn.execute(statement):
+        people[row[0]] = row
+        teams.setdefault(row[0], set()).update({row[6]} - {None})
+    return {
+        key: Actor(row[1], row[2], row[3], row[4], frozenset(teams[key]), row[5] or "en") for key, row in people.items()
+    }

@@ -1,0 +1,261 @@
+"""The screens one looks at: lists, a conversation, a customer, a search, oneself."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+
+from aiohttp import web
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from hub import inbox, routing
+from hub.access import RIGHTS, Actor
+from hub.channels import Channels
+from hub.http import HOUSE, Problem
+from hub.inbox import Filter, Row
+from hub.outbox import NotFound
+from hub.timeline import FileView
+from hub.web import reads
+from hub.web.places import Place, read_place
+from hub.web.reads import Listed, Opened
+from hub.web.rendering import bare, show, when_for, words_for
+from hub.web.screens import number_in, positive
+from hub.web.views import entries
+
+
+class Way(Struct, frozen=True):
+    """A way to answer: a channel and the customer's address on it."""
+
+    id: int
+    kind: str
+    name: str
+    address: str
+
+
+class Composer(Struct, frozen=True):
+    """What stands in the box. ``client_id`` names the act of sending; ``kept`` are files that are already here."""
+
+    client_id: str = ""
+    mode: str = "reply"
+    text: str = ""
+    note: str = ""
+    via: int = 0
+    trouble: str = ""
+    kept: tuple[FileView, ...] = ()
+
+
+async def start(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """GET /"""
+    raise web.HTTPSeeOther("/inbox/mine")
+
+
+def _place(request: web.Request) -> Place:
+    view, slug = request.match_info.get("view", ""), request.match_info.get("slug", "")
+    place = read_place(f"team:{slug}" if slug else view, request.query)
+    if place is None:
+        raise NotFound
+    return place
+
+
+def beside(query: Mapping[str, str]) -> Place:
+    """The list beside a conversation, as the address says; one's own when it says nothing sensible."""
+    return read_place(query.get("in", "all"), query) or Place("all")
+
+
+def title(words_name: str, rows: Sequence[Row], *more: str) -> str:
+    """(2) Subject · Mine · Company"""
+    unread = sum(1 for row in rows if row.unread)
+    return (f"({unread}) " if unread else "") + " · ".join(part for part in (*more, words_name) if part)
+
+
+async def list_page(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """GET /inbox/<view>, and as a part: …/rows"""
+    place, house = _place(request), request.app[HOUSE]
+    listed = await _listed(request, actor, place)
+    template = "rows.j2" if request.path.endswith("/rows") else "inbox.j2"
+    current = positive(request.query.get("c", ""))
+    cursor = request.query.get("cursor", "")
+    return show(
+        request, template, actor, place=place, listed=listed, around=listed.around, current=current, cursor=cursor,
+        title=title(house.company, listed.rows, _list_name(request, actor, place, listed)),
+    )  # fmt: skip
+
+
+def _list_name(request: web.Request, actor: Actor, place: Place, listed: Listed) -> str:
+    _ = words_for(request, actor).text
+    named = {"mine": _("Mine"), "unassigned": _("Unassigned"), "snoozed": _("Snoozed"), "all": _("All")}
+    return listed.team.name if listed.team else named.get(place.view, "")
+
+
+async def _listed(request: web.Request, actor: Actor, place: Place) -> Listed:
+    try:
+        return await request.app[HOUSE].hub.db.read(reads.listed, actor, place, request.query.get("cursor", "")[:100])
+    except ValueError as error:
+        raise Problem(400, str(error)) from error
+
+
+def _both(conn: Connection, actor: Actor, place: Place, number: int, before: int) -> tuple[Opened, Listed]:
+    """Conversation and list in one read. When the list is none of the actor's, all of theirs stands beside."""
+    found = reads.opened(conn, actor, number, before)
+    try:
+        return found, reads.listed(conn, actor, place)
+    except NotFound:
+        return found, reads.listed(conn, actor, Place("all"))
+
+
+async def conversation_page(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """GET /c/<number>"""
+    return await show_conversation(request, actor, number_in(request), Composer())
+
+
+async def show_conversation(
+    request: web.Request, actor: Actor, number: int, composer: Composer, status: int = 200, seen: int = 0
+) -> web.Response:
+    """The page of a conversation, with what somebody was about to say. ``seen``: draw the line "new" after this message."""
+    house, place = request.app[HOUSE], beside(request.query)
+    before = positive(request.query.get("before", ""))
+    opened, listed = await house.hub.db.read(_both, actor, place, number, before)
+    if listed.team is None and place.view == "team":
+        place = Place("all")
+    row, stretch = opened.row, opened.timeline
+    when = when_for(request, words_for(request, actor))
+    said = entries(
+        stretch.items,
+        opened.names,
+        when,
+        subject=row.subject,
+        before=stretch.before,
+        new_after=seen or _unread_from(opened),
+    )
+    return show(
+        request, "conversation.j2", actor, status=status, place=place, listed=listed, around=listed.around,
+        current=number, cursor="", row=row, entries=said, older=stretch.older, customer=opened.customer,
+        others=opened.others, people=opened.people, all_teams=opened.all_teams, latest=opened.latest,
+        reason=routing.in_words(row.reason, when.words.language), ways=ways(house.hub.channels, opened),
+        composer=_filled(composer, house.hub.channels, opened, actor), seen=row.last_message_id, before=before,
+        may_reply=actor.role in RIGHTS["reply"], may_assign=actor.role in RIGHTS["assign"],
+        title=title(house.company, listed.rows, row.subject or row.customer, _list_name(request, actor, place, listed)),
+    )  # fmt: skip
+
+
+def _unread_from(opened: Opened) -> int:
+    """The newest message that had been seen when the customer's unread ones came; 0 when all are seen."""
+    inbound = [i.message.id for i in opened.timeline.items if i.message and i.message.direction == "in"]
+    count = opened.row.unread
+    return inbound[-count] - 1 if 0 < count <= len(inbound) and len(opened.timeline.items) > count else 0
+
+
+def ways(channels: Channels, opened: Opened) -> list[Way]:
+    """The channels that can carry an answer to one of the customer's addresses, the one they last wrote on first."""
+    found = []
+    for ready in channels.by_id.values():
+        traits = ready.adapter.traits
+        address = next(
+            (i.address for i in opened.customer.identities if i.address.startswith(f"{traits.address_kind}:")), ""
+        )
+        if traits.can_send and address:
+            found.append(Way(ready.id, ready.config.kind, ready.config.name, bare(address)))
+    last = _last_channel(opened)
+    return sorted(found, key=lambda way: way.id != last)
+
+
+def _last_channel(opened: Opened) -> int:
+    inbound = [i.message.channel_id for i in opened.timeline.items if i.message and i.message.direction == "in"]
+    return (inbound[-1] if inbound else None) or opened.row.channel_id
+
+
+def _filled(composer: Composer, channels: Channels, opened: Opened, actor: Actor) -> Composer:
+    possible = bool(ways(channels, opened)) and actor.role in RIGHTS["reply"]
+    return Composer(
+        secrets.token_urlsafe(12) if not composer.client_id else composer.client_id,
+        composer.mode if possible else "note",
+        composer.text,
+        composer.note,
+        composer.via,
+        composer.trouble,
+        composer.kept,
+    )
+
+
+async def items_part(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """GET /c/<number>/items?after=<event id>&message=<id>,… (what is new) or ?before=<entry id> (what is older)"""
+    number, house = number_in(request), request.app[HOUSE]
+    when = when_for(request, words_for(request, actor))
+    if before := positive(request.query.get("before", "")):
+        opened = await house.hub.db.read(reads.opened, actor, number, before)
+        stretch = opened.timeline
+        said = entries(stretch.items, opened.names, when, subject=opened.row.subject, before=stretch.before)
+        return show(
+            request, "older.j2", actor, entries=said, older=stretch.older, row=opened.row, place=beside(request.query)
+        )
+    changed = [m for part in request.query.get("message", "").split(",")[:50] if (m := positive(part))]
+    after = positive(request.query.get("after", ""))
+    news = await house.hub.db.read(reads.news, actor, number, after, changed)
+    row = news.row
+    said = []
+    for stretch in (*news.again, news.timeline):
+        said += entries(stretch.items, news.names, when, subject=row.subject, before=stretch.before)
+    return show(
+        request, "news.j2", actor, entries=said, row=row, seen=row.last_message_id, place=beside(request.query),
+        people=news.people, all_teams=news.all_teams, may_assign=actor.role in RIGHTS["assign"],
+        more=len(news.timeline.items) >= reads.CATCH_UP, reason=routing.in_words(row.reason, when.words.language),
+    )  # fmt: skip
+
+
+async def customer_page(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """GET /customers/<id>; a merged one leads to the one it became."""
+    number, house = number_in(request), request.app[HOUSE]
+    before = positive(request.query.get("before", ""))
+    person = await house.hub.db.read(reads.person, actor, number, before)
+    if person.customer.id != number:
+        raise web.HTTPSeeOther(f"/customers/{person.customer.id}")
+    when = when_for(request, words_for(request, actor))
+    said = entries(person.timeline.items, person.names, when, before=person.timeline.before)
+    return show(
+        request, "customer.j2", actor, customer=person.customer, entries=said, older=person.timeline.older,
+        others=person.conversations, around=person.around, place=None, before=before,
+        title=title(house.company, (), person.customer.name),
+    )  # fmt: skip
+
+
+class Found(Struct, frozen=True):
+    """What a search found."""
+
+    rows: list[Row]
+    next: str | None
+    around: reads.Around
+
+
+def _find(conn: Connection, actor: Actor, q: str, cursor: str) -> Found:
+    rows, following = inbox.listing(conn, actor, Filter(q=q), cursor, reads.ROWS) if q else ([], None)
+    return Found(rows, following, reads.around(conn, actor))
+
+
+async def search_page(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """GET /search?q="""
+    house, q = request.app[HOUSE], request.query.get("q", "").strip()[:200]
+    try:
+        found = await house.hub.db.read(_find, actor, q, request.query.get("cursor", "")[:100])
+    except ValueError as error:
+        raise Problem(400, str(error)) from error
+    name = words_for(request, actor).text("Search")
+    return show(
+        request, "search.j2", actor, q=q, found=found, around=found.around, place=Place("all", q=q), current=0,
+        title=title(house.company, (), q, name),
+    )  # fmt: skip
+
+
+async def me_page(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """GET /me: language, appearance, sign out."""
+    house = request.app[HOUSE]
+    around = await house.hub.db.read(reads.around, actor)
+    name = words_for(request, actor).text("You")
+    return show(request, "me.j2", actor, around=around, place=None, title=title(house.company, (), name))
+
+
+async def channels_page(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """GET /welcome/channels: how to connect the first channels."""
+    house = request.app[HOUSE]
+    ready = [(r.config.kind, r.config.name) for r in house.hub.channels.by_id.values()]
+    return show(request, "channels.j2", actor, ready=ready, public_url=house.public_url)

@@ -1,0 +1,80 @@
+"""Where in the inbox somebody is: which list stands beside a conversation, and how its address is spelled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, cast, get_args
+from urllib.parse import urlencode
+
+from msgspec import Struct
+
+from hub.inbox import Filter, Sort
+from hub.messages import Status
+
+VIEWS = ("mine", "unassigned", "snoozed", "all")
+
+
+class Team(Struct, frozen=True):
+    """A team as the sidebar shows it."""
+
+    id: int
+    slug: str
+    name: str
+
+
+class Place(Struct, frozen=True):
+    """One list. ``view`` is one of `VIEWS` or "team"; ``slug`` names the team."""
+
+    view: str = "mine"
+    slug: str = ""
+    status: Status = "open"
+    sort: Sort = "newest"
+    q: str = ""
+
+    @property
+    def name(self) -> str:
+        """As ``?in=`` says it: "mine", "team:service"."""
+        return f"team:{self.slug}" if self.view == "team" else self.view
+
+    @property
+    def path(self) -> str:
+        """The list's address without its query."""
+        return f"/inbox/team/{self.slug}" if self.view == "team" else f"/inbox/{self.view}"
+
+    def query(self, **changed: str) -> str:
+        """The list's query with some things changed; what is as always is left out."""
+        plain = {"status": "snoozed" if self.view == "snoozed" else "open", "sort": "newest", "q": ""}
+        said = {"status": self.status, "sort": self.sort, "q": self.q} | changed
+        return urlencode({key: value for key, value in said.items() if value and value != plain.get(key)})
+
+    def url(self, **changed: str) -> str:
+        """The list's address with some things changed."""
+        query = self.query(**changed)
+        return f"{self.path}?{query}" if query else self.path
+
+    def conversation(self, number: int, **more: str) -> str:
+        """A conversation's address that keeps this list beside it."""
+        query = urlencode({"in": self.name}) + (f"&{rest}" if (rest := self.query(**more)) else "")
+        return f"/c/{number}?{query}"
+
+    def filter(self, team: Team | None) -> Filter:
+        """What the list asks of the inbox."""
+        assignee: Literal["me", "none"] | None = None
+        if self.view in ("mine", "snoozed"):
+            assignee = "me"
+        elif self.view == "unassigned":
+            assignee = "none"
+        status = "" if self.q else self.status
+        return Filter(status=status, assignee=assignee, team=team.id if team else None, q=self.q, sort=self.sort)
+
+
+def read_place(name: str, query: Mapping[str, str]) -> Place | None:
+    """The place of a name ("mine", "team:service") and a query; None when there is no such list."""
+    view, _, slug = name.partition(":")
+    if (view == "team") != bool(slug) or (view != "team" and view not in VIEWS):
+        return None
+    status = query.get("status", "")
+    if view == "snoozed" or status not in get_args(Status):
+        status = "snoozed" if view == "snoozed" else "open"
+    sort: Sort = "waiting" if query.get("sort") == "waiting" and not query.get("q") else "newest"
+    return Place(view, slug, cast(Status, status), sort, query.get("q", "").strip()[:200])

@@ -1,0 +1,274 @@
+"""What a page needs from the database, gathered in one read: bounded statements, plain values back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from hub import events, inbox, timeline
+from hub.access import Actor, access_customer, visible
+from hub.database import among
+from hub.inbox import Filter, Row
+from hub.outbox import NotFound
+from hub.tables import channels, conversations, customers, employees, identities, messages, teams
+from hub.tables import events as events_table
+from hub.timeline import Item, MessageView
+from hub.web.places import Place, Team
+from hub.web.views import Names
+
+#: Rows of a list and entries of a timeline on one page.
+ROWS, ENTRIES = 50, 30
+#: Entries that a screen which missed some may fetch at once.
+CATCH_UP = 100
+
+
+class Around(Struct, frozen=True):
+    """What stands around every page: the views with their counts, and the newest event the page knows."""
+
+    counts: dict[str, int]
+    teams: tuple[Team, ...]
+    latest: int
+
+
+class Listed(Struct, frozen=True):
+    """One page of a list. ``team`` is the list's own, if it is a team's."""
+
+    around: Around
+    rows: list[Row]
+    next: str | None
+    team: Team | None
+
+
+class Identity(Struct, frozen=True):
+    """An address of a customer."""
+
+    address: str
+    name: str
+    verified: bool
+
+
+class Customer(Struct, frozen=True):
+    """A customer as the panel shows them."""
+
+    id: int
+    name: str
+    owner: str
+    created_at: int
+    identities: tuple[Identity, ...]
+
+
+class Timeline(Struct, frozen=True):
+    """A stretch of a timeline. ``before`` is the item that stands before it; ``older`` says whether there is more above."""
+
+    items: list[Item]
+    before: Item | None
+    older: bool
+
+
+class Opened(Struct, frozen=True):
+    """A conversation with everything around it. ``people`` are the active employees, ``all_teams`` every team."""
+
+    row: Row
+    timeline: Timeline
+    customer: Customer
+    others: list[Row]
+    names: Names
+    people: tuple[tuple[int, str], ...]
+    all_teams: tuple[Team, ...]
+    latest: int
+
+
+def around(conn: Connection, actor: Actor) -> Around:
+    """The sidebar: counts, and the actor's teams (for those who see everything: all)."""
+    shown = tuple(t for t in _teams(conn) if actor.sees_all or t.id in actor.teams)
+    return Around(inbox.counts(conn, actor), shown, events.latest(conn))
+
+
+def _teams(conn: Connection) -> list[Team]:
+    statement = sa.select(teams.c.id, teams.c.slug, teams.c.name).order_by(teams.c.name).limit(200)
+    return [Team(*row) for row in conn.execute(statement)]
+
+
+def listed(conn: Connection, actor: Actor, place: Place, cursor: str = "", limit: int = ROWS) -> Listed:
+    """A list. Raises `NotFound` for a team that is not there or not the actor's, ValueError for a strange cursor."""
+    beside = around(conn, actor)
+    team = next((t for t in beside.teams if t.slug == place.slug), None) if place.view == "team" else None
+    if place.view == "team" and team is None:
+        raise NotFound
+    rows, following = inbox.listing(conn, actor, place.filter(team), cursor, limit)
+    return Listed(beside, rows, following, team)
+
+
+def names(conn: Connection) -> tuple[Names, tuple[tuple[int, str], ...], tuple[Team, ...]]:
+    """What ids are called, the active employees by name, and the teams."""
+    e, c = employees.c, channels.c
+    people = conn.execute(sa.select(e.id, e.name, e.disabled_at).order_by(e.name)).all()
+    every = tuple(_teams(conn))
+    known = Names(
+        {row.id: row.name for row in people},
+        {t.id: t.name for t in every},
+        {row[0]: (row[1], row[2]) for row in conn.execute(sa.select(c.id, c.kind, c.name))},
+    )
+    return known, tuple((row.id, row.name) for row in people if row.disabled_at is None), every
+
+
+def opened(conn: Connection, actor: Actor, number: int, before: int = 0) -> Opened:
+    """A conversation; with ``before`` the entries above that one. Raises `NotFound`."""
+    latest = events.latest(conn)
+    row = inbox.one(conn, actor, number)
+    if row is None:
+        raise NotFound
+    known, people, every = names(conn)
+    others, _ = inbox.listing(conn, actor, Filter(customer=row.customer_id), limit=6)
+    return Opened(
+        row,
+        stretch(conn, number, before),
+        customer(conn, row.customer_id),
+        [o for o in others if o.id != number],
+        known,
+        people,
+        every,
+        latest,
+    )
+
+
+def stretch(conn: Connection, number: int, before: int = 0) -> Timeline:
+    """The newest entries of a conversation, or those above ``before``."""
+    items = timeline.of_conversation(conn, number, before=before or 2**62, most=ENTRIES + 1)
+    older = len(items) > ENTRIES
+    return Timeline(items[1:] if older else items, items[0] if older else None, older)
+
+
+class News(Struct, frozen=True):
+    """What a screen that shows a conversation until some event must fetch."""
+
+    row: Row
+    timeline: Timeline
+    again: list[Timeline]
+    names: Names
+    people: tuple[tuple[int, str], ...]
+    all_teams: tuple[Team, ...]
+
+
+def news(conn: Connection, actor: Actor, number: int, after: int, changed: list[int]) -> News:
+    """The entries after the event ``after``, and those of the messages ``changed`` once more. Raises `NotFound`."""
+    row = inbox.one(conn, actor, number)
+    if row is None:
+        raise NotFound
+    known, people, every = names(conn)
+    fresh = timeline.of_conversation(conn, number, after=max(after, 1), most=CATCH_UP)
+    again = [found for m in changed if (found := _again(conn, number, m)) and found.items[0].id <= after]
+    return News(row, Timeline(fresh, _before(conn, number, fresh), False), again, known, people, every)
+
+
+def _before(conn: Connection, number: int, items: list[Item]) -> Item | None:
+    if not items:
+        return None
+    found = timeline.of_conversation(conn, number, before=items[0].id, most=1)
+    return found[0] if found else None
+
+
+def _again(conn: Connection, number: int, message: int) -> Timeline | None:
+    """The entry of one message: its event comes right after it in the order of record."""
+    e = events_table.c
+    statement = (
+        sa.select(e.id)
+        .where(e.conversation_id == number, e.shown, e.id > message, e.message_id == message)
+        .order_by(e.id)
+        .limit(1)
+    )
+    event = conn.execute(statement).scalar()
+    if event is None:
+        return None
+    items = timeline.of_conversation(conn, number, before=event + 1, most=2)
+    return Timeline(items[-1:], items[0] if len(items) == 2 else None, False)
+
+
+def customer(conn: Connection, number: int) -> Customer:
+    """A customer with their addresses. Raises `NotFound`."""
+    c, i = customers.c, identities.c
+    statement = (
+        sa.select(c.id, c.name, c.created_at, employees.c.name.label("owner"))
+        .outerjoin(employees, employees.c.id == c.owner_id)
+        .where(c.id == number)
+    )
+    row = conn.execute(statement).first()
+    if row is None:
+        raise NotFound
+    found = conn.execute(
+        sa.select(i.address, i.name, i.verified).where(i.customer_id == number).order_by(i.id).limit(50)
+    )
+    return Customer(row.id, row.name, row.owner or "", row.created_at, tuple(Identity(*r) for r in found))
+
+
+class Person(Struct, frozen=True):
+    """A customer's page."""
+
+    customer: Customer
+    timeline: Timeline
+    conversations: list[Row]
+    names: Names
+    around: Around
+
+
+def person(conn: Connection, actor: Actor, number: int, before: int = 0) -> Person:
+    """The customer's timeline over all channels, as far as the actor may see it. Raises `NotFound`.
+
+    Of a customer that was merged into another one, the other one.
+    """
+    row = access_customer(conn, actor, number)
+    if row is None:
+        raise NotFound
+    items = timeline.of_customer(conn, row.id, before=before or 2**62, most=ENTRIES + 1)
+    older = len(items) > ENTRIES
+    first = items[0] if older else None
+    shown = _visible_only(conn, actor, items[1:] if older else items)
+    found, _ = inbox.listing(conn, actor, Filter(customer=row.id), limit=20)
+    hidden = first is not None and not _visible_only(conn, actor, [first])
+    return Person(
+        customer(conn, row.id),
+        Timeline(shown, None if hidden else first, older),
+        found,
+        names(conn)[0],
+        around(conn, actor),
+    )
+
+
+def _visible_only(conn: Connection, actor: Actor, items: list[Item]) -> list[Item]:
+    if actor.sees_all:
+        return items
+    wanted = list({i.event.conversation_id for i in items if i.event.conversation_id})
+    statement = sa.select(conversations.c.id).where(among(conversations.c.id, wanted), visible(actor))
+    allowed: set[int | None] = set(conn.execute(statement).scalars()) | {None}
+    return [i for i in items if i.event.conversation_id in allowed]
+
+
+def message(conn: Connection, actor: Actor, number: int) -> MessageView:
+    """One message with its files. Raises `NotFound`."""
+    found = timeline.views(conn, [number]).get(number)
+    if found is None or inbox.one(conn, actor, found.conversation_id) is None:
+        raise NotFound
+    return found
+
+
+def original(conn: Connection, actor: Actor, number: int) -> int:
+    """The journal's entry behind a message, when everything in it is for the actor's eyes. Raises `NotFound`.
+
+    One envelope may hold messages of several conversations; an agent who may not see all of them gets none of it.
+    """
+    found = message(conn, actor, number)
+    if found.journal_id is None:
+        raise NotFound
+    c, m = conversations.c, messages.c
+    statement: sa.Select[Any] = (
+        sa.select(m.id)
+        .join(conversations, c.id == m.conversation_id)
+        .where(m.journal_id == found.journal_id, sa.not_(visible(actor)))
+        .limit(1)
+    )
+    if conn.execute(statement).first() is not None:
+        raise NotFound
+    return found.journal_id

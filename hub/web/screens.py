@@ -1,0 +1,83 @@
+"""What every screen behind the sign-in shares: who asks, and failures as pages instead of JSON."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Awaitable, Callable
+from urllib.parse import quote
+
+from aiohttp import web
+
+from hub.access import Actor
+from hub.http import Problem, as_problem, is_same_site
+from hub.sessions import actor_of
+from hub.web.rendering import show, words_for
+
+log = logging.getLogger(__name__)
+
+Screen = Callable[[web.Request, Actor], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def is_part(request: web.Request) -> bool:
+    """Does our own script ask, for a part of a page?"""
+    return request.headers.get("X-Hub") == "part"
+
+
+def screen(handler: Screen) -> Handler:
+    """For signed-in people from our own pages only; what goes wrong is said on a page."""
+
+    async def run(request: web.Request) -> web.StreamResponse:
+        actor: Actor | None = None
+        try:
+            actor = await actor_of(request)
+            if actor is None:
+                return _sign_in(request)
+            if not is_same_site(request):
+                raise Problem(403, "This request comes from another site; open the hub itself and try again.")
+            return await handler(request, actor)
+        except web.HTTPRequestEntityTooLarge:
+            return failure(request, actor, 413, "This is too large to send at once.")
+        except web.HTTPException:
+            raise
+        except Exception as error:
+            return _explained(request, actor, error)
+
+    return run
+
+
+def _sign_in(request: web.Request) -> web.Response:
+    if is_part(request):
+        return web.Response(status=401)
+    way = quote(request.path_qs, safe="/?=&%") if request.method == "GET" and request.path != "/" else ""
+    return web.Response(status=303, headers={"Location": f"/login?next={quote(way, safe='/')}" if way else "/login"})
+
+
+def _explained(request: web.Request, actor: Actor | None, error: Exception) -> web.Response:
+    known = as_problem(error)
+    if known is not None:
+        return failure(request, actor, known.status, known.detail)
+    number = secrets.token_hex(4)
+    log.error("page %s %s failed (%s)", request.method, request.path, number, exc_info=error)
+    return failure(request, actor, 500, "", number)
+
+
+def failure(request: web.Request, actor: Actor | None, status: int, detail: str, number: str = "") -> web.Response:
+    """A page that says what happened and what to do. ``number`` finds the failure in the log."""
+    words = words_for(request, actor)
+    answer = show(request, "error.j2", actor, code=status, detail=words.sentence(detail), number=number)
+    answer.set_status(status)
+    if status in (503, 507, 429):
+        answer.headers["Retry-After"] = "2"
+    return answer
+
+
+def number_in(request: web.Request, name: str = "number") -> int:
+    """A number out of the address. The routes only let digits through."""
+    return min(int(request.match_info[name]), 2**62)
+
+
+def positive(text: str) -> int:
+    """A number out of a query or form; 0 when it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0

@@ -1,0 +1,269 @@
+"""The timeline's entries as templates show them: everything decided, nothing left to ask the database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from hub import routing
+from hub.events import Event
+from hub.i18n import Catalogue
+from hub.timeline import DeliveryView, FileView, Item, MessageView
+from hub.web.rendering import LOOKS, OTHER, bare
+from hub.web.when import When
+
+#: Characters of a message that a page shows; the rest is a click away.
+LONGEST = 8000
+#: Texts of one sender within so many milliseconds stand in one group.
+GROUP = 180_000
+
+
+class Names(Struct, frozen=True):
+    """What ids are called: employees, teams, channels (kind and name)."""
+
+    employees: Mapping[int, str]
+    teams: Mapping[int, str]
+    channels: Mapping[int, tuple[str, str]]
+
+
+class Entry(Struct, frozen=True):
+    """One entry, ready to be shown.
+
+    ``form`` says by which template: email, text, note or event. ``day`` is the heading before it, ``fresh`` the line "new".
+    ``shown`` is what one reads at first, ``whole`` the unfolded text (empty: that is all); ``cut`` when even that is longer.
+    """
+
+    id: int
+    conversation: int | None
+    form: str
+    at: int
+    day_key: str
+    icon: str
+    colour: str
+    day: str = ""
+    fresh: bool = False
+    joined: bool = False
+    out: bool = False
+    who: str = ""
+    address: str = ""
+    via: str = ""
+    words: str = ""
+    message: int = 0
+    subject: str = ""
+    shown: str = ""
+    whole: str = ""
+    cut: bool = False
+    html: bool = False
+    blocked: bool = False
+    unreadable: bool = False
+    automatic: bool = False
+    original: bool = False
+    to: tuple[str, ...] = ()
+    cc: tuple[str, ...] = ()
+    files: tuple[FileView, ...] = ()
+    delivery: DeliveryView | None = None
+
+
+def entries(
+    items: Sequence[Item],
+    names: Names,
+    when: When,
+    *,
+    subject: str = "",
+    before: Item | None = None,
+    new_after: int = 0,
+) -> list[Entry]:
+    """The entries of the items, oldest first.
+
+    ``before`` is the item that stands before the first one, so that a part of the timeline looks as it does in the whole;
+    ``new_after`` is the newest message the reader has seen (0: no line).
+    """
+    made: list[Entry] = []
+    last = _entry(before, names, when, subject) if before else None
+    marked = False
+    for item in items:
+        entry = _entry(item, names, when, subject)
+        day = when.day(entry.at) if last is None or last.day_key != entry.day_key else ""
+        fresh = bool(new_after and not marked and entry.message > new_after and not entry.out)
+        marked = marked or fresh
+        joined = not day and not fresh and last is not None and _continues(last, entry)
+        last = _with(entry, day, fresh, joined)
+        made.append(last)
+    return made
+
+
+def _with(entry: Entry, day: str, fresh: bool, joined: bool) -> Entry:
+    values = {name: getattr(entry, name) for name in entry.__struct_fields__}
+    return Entry(**{**values, "day": day, "fresh": fresh, "joined": joined})
+
+
+def _continues(last: Entry, entry: Entry) -> bool:
+    same = (last.form, last.out, last.who, last.via, last.conversation)
+    return (
+        entry.form == "text"
+        and same == (entry.form, entry.out, entry.who, entry.via, entry.conversation)
+        and 0 <= entry.at - last.at < GROUP
+    )
+
+
+def _entry(item: Item, names: Names, when: When, subject: str) -> Entry:
+    said = item.message
+    if said is None:
+        return _happened(item.event, names, when)
+    at = said.received_at
+    kind, via = names.channels.get(said.channel_id or 0, ("", ""))
+    if said.kind == "note":
+        who = names.employees.get(said.author_id or 0, said.sender_name)
+        return Entry(
+            item.id,
+            said.conversation_id,
+            "note",
+            at,
+            when.day_key(at),
+            "lock",
+            "note",
+            who=who,
+            message=said.id,
+            shown=said.text[:LONGEST],
+            cut=len(said.text) > LONGEST,
+        )
+    return _said(item.id, said, LOOKS.get(kind, OTHER), via, names, when, subject)
+
+
+def _said(
+    number: int, said: MessageView, look: tuple[str, str], via: str, names: Names, when: When, subject: str
+) -> Entry:
+    out = said.direction == "out"
+    address = "" if out else bare(said.sender)
+    first = said.visible_text.strip() or said.text.strip()
+    whole = said.text.strip() if said.text.strip() != first else ""
+    return Entry(
+        number,
+        said.conversation_id,
+        "email" if said.kind == "email" else "text",
+        said.received_at,
+        when.day_key(said.received_at),
+        *look,
+        out=out,
+        who=(names.employees.get(said.author_id or 0) or said.sender_name) if out else said.sender_name or address,
+        address=address,
+        via=via,
+        message=said.id,
+        subject=said.subject if said.subject != subject else "",
+        shown=first[:LONGEST],
+        whole=whole[:LONGEST],
+        cut=max(len(first), len(whole)) > LONGEST,
+        html=bool(said.html),
+        blocked="data-remote-src" in said.html,
+        unreadable="unreadable" in said.details.flags,
+        automatic="auto_reply" in said.details.flags,
+        original=said.journal_id is not None and not out,
+        to=tuple(_party(*p) for p in said.details.to),
+        cc=tuple(_party(*p) for p in said.details.cc),
+        files=tuple(f for f in said.files if not f.inline_id or not said.html),
+        delivery=said.delivery,
+    )
+
+
+def _party(address: str, name: str) -> str:
+    return f"{name} <{bare(address)}>" if name and name != bare(address) else bare(address)
+
+
+_ICONS = {
+    "conversation.created": "route",
+    "conversation.assigned": "user",
+    "conversation.tagged": "tag",
+    "conversation.related": "link",
+    "customer.merged": "users",
+    "customer.unmerged": "users",
+}
+_STATUS_ICONS = {"closed": "check", "snoozed": "snooze", "open": "inbox", "waiting": "clock"}
+
+
+def _happened(event: Event, names: Names, when: When) -> Entry:
+    icon = _ICONS.get(event.kind) or _STATUS_ICONS.get(str(event.data.get("status")), "dots")
+    return Entry(
+        event.id,
+        event.conversation_id,
+        "event",
+        event.at,
+        when.day_key(event.at),
+        icon,
+        "ev",
+        who=names.employees.get(event.actor_id or 0, ""),
+        words=in_words(event, names, when),
+    )
+
+
+def in_words(event: Event, names: Names, when: When) -> str:
+    """What happened, as a sentence."""
+    words = when.words
+    who = names.employees.get(event.actor_id or 0, "")
+    match event.kind:
+        case "conversation.created":
+            return _created(event, names, words)
+        case "conversation.assigned":
+            return _assigned(event, who, names, words)
+        case "conversation.status":
+            return _status(event, who, when)
+        case "conversation.tagged":
+            tags = ", ".join(map(str, event.data.get("tags", ())))
+            if not tags:
+                return words.text("{who} removed all tags", who=who)
+            return words.text("{who} set the tags: {tags}", who=who, tags=tags)
+        case "conversation.related":
+            return words.text("Seems to belong with conversation #{number}", number=event.data.get("other", "?"))
+        case "customer.merged":
+            return words.text("Two customers were found to be one and merged")
+        case "customer.unmerged":
+            return words.text("The merge of two customers was undone")
+    return words.text("Something happened ({kind})", kind=event.kind)
+
+
+def _holder(event: Event, names: Names) -> tuple[str, str]:
+    """(employee, team) an event speaks of, by name."""
+    found = []
+    for key, known in (("assignee", names.employees), ("team", names.teams)):
+        number = event.data.get(key)
+        found.append(known.get(int(number), "?") if number else "")
+    return found[0], found[1]
+
+
+def _created(event: Event, names: Names, words: Catalogue) -> str:
+    employee, team = _holder(event, names)
+    reason = routing.in_words(str(event.data.get("reason", "")), words.language)
+    number = event.conversation_id
+    holder = employee or team
+    if holder and reason:
+        return words.text(
+            "Conversation #{number} begun, goes to {who}: {reason}", number=number, who=holder, reason=reason
+        )
+    if reason:
+        return words.text("Conversation #{number} begun: {reason}", number=number, reason=reason)
+    return words.text("Conversation #{number} begun", number=number)
+
+
+def _assigned(event: Event, who: str, names: Names, words: Catalogue) -> str:
+    employee, team = _holder(event, names)
+    reason = str(event.data.get("reason", ""))
+    why = f" ({reason.removeprefix('text:')})" if reason.startswith("text:") else ""
+    if employee and event.data.get("assignee") == str(event.actor_id):
+        return words.text("{who} took this conversation", who=who) + why
+    if employee or team:
+        return words.text("{who} assigned this to {holder}", who=who, holder=employee or team) + why
+    return words.text("{who} gave this back: nobody is assigned", who=who) + why
+
+
+def _status(event: Event, who: str, when: When) -> str:
+    words, status = when.words, event.data.get("status")
+    if status == "closed":
+        return words.text("{who} closed the conversation", who=who)
+    if status == "waiting":
+        return words.text("{who} set this to waiting", who=who)
+    if status == "snoozed":
+        until = event.data.get("until")
+        return words.text("{who} snoozed this until {time}", who=who, time=when.full(until) if until else "?")
+    if not who:
+        return words.text("Back from snooze: the time has come")
+    return words.text("{who} opened this again", who=who)

@@ -1,0 +1,211 @@
+"""Who may do what by API: a matrix over every route of the router, and what strangers are told."""
+
+import re
+from typing import Any
+
+import pytest
+from msgspec import Struct
+
+from hub import accounts
+from hub.api import ROUTES
+from tests.api.conftest import Answer, House, wire_only
+
+#: Statuses by who asks: stranger to the house, light agent and agent of the team, agent of another team, administrator.
+WHO = ("", "light", "agent", "stranger", "admin")
+
+
+class Row(Struct, frozen=True):
+    """What a request for something of the north team is answered with, by each of `WHO`; ``body`` goes with it."""
+
+    statuses: tuple[int, int, int, int, int]
+    body: Any = None
+
+
+_SEEN = (401, 200, 200, 404, 200)
+_ALL = (401, 200, 200, 200, 200)
+MATRIX: dict[str, Row] = {
+    "GET /conversations": Row(_ALL),
+    "POST /conversations": Row(
+        (401, 403, 201, 404, 201), {"channel": "{channel}", "customer": "{customer}", "text": "x"}
+    ),
+    "GET /conversations/{id}": Row(_SEEN),
+    "GET /conversations/{id}/timeline": Row(_SEEN),
+    "POST /conversations/{id}/messages": Row((401, 403, 201, 404, 201), {"text": "x"}),
+    "POST /conversations/{id}/notes": Row((401, 201, 201, 404, 201), {"text": "x"}),
+    "PUT /conversations/{id}/assignee": Row((401, 403, 200, 404, 200), {"team": "{team}"}),
+    "PUT /conversations/{id}/status": Row((401, 403, 200, 404, 200), {"status": "waiting"}),
+    "PUT /conversations/{id}/tags": Row((401, 403, 200, 404, 200), {"tags": []}),
+    "GET /messages/{id}": Row(_SEEN),
+    "GET /messages/{id}/raw": Row(_SEEN),
+    "GET /messages/{id}/html": Row((401, 404, 404, 404, 404)),
+    "POST /messages/{id}/retry": Row((401, 403, 422, 404, 422)),
+    "GET /customers": Row(_ALL),
+    "POST /customers": Row((401, 403, 201, 201, 201), {"name": "x"}),
+    "GET /customers/{id}": Row(_SEEN),
+    "PATCH /customers/{id}": Row((401, 403, 200, 404, 200), {"attributes": {"a": 1}}),
+    "GET /customers/{id}/timeline": Row(_SEEN),
+    "GET /customers/{id}/identities": Row(_SEEN),
+    "POST /customers/{id}/identities": Row((401, 403, 201, 404, 201), {"address": "new@x.example"}),
+    "DELETE /customers/{id}/identities/{identity}": Row((401, 403, 404, 404, 404)),
+    "GET /customers/{id}/merges": Row(_SEEN),
+    "POST /customers/{id}/merges": Row((401, 403, 422, 404, 422), {"other": "{customer}"}),
+    "DELETE /customers/{id}/merges/{merge}": Row((401, 403, 404, 404, 404)),
+    "GET /channels": Row(_ALL),
+    "POST /channels": Row((401, 403, 403, 403, 201), {"kind": "api", "name": "x", "settings": {"secret": "s"}}),
+    "GET /channels/kinds": Row(_ALL),
+    "GET /channels/{id}": Row(_ALL),
+    "PATCH /channels/{id}": Row((401, 403, 403, 403, 200), {"name": "x"}),
+    "DELETE /channels/{id}": Row((401, 403, 403, 403, 204)),
+    "POST /channels/{id}/test": Row((401, 403, 403, 403, 200)),
+    "GET /channels/{id}/health": Row(_ALL),
+    "GET /journal": Row((401, 403, 403, 403, 200)),
+    "GET /journal/{id}/raw": Row((401, 403, 403, 403, 200)),
+    "POST /journal/{id}/replay": Row((401, 403, 403, 403, 200)),
+    "POST /attachments": Row((401, 403, 415, 415, 415), {}),
+    "GET /attachments/{id}": Row((401, 404, 404, 404, 404)),
+    "GET /events": Row(_ALL),
+    "GET /me": Row(_ALL),
+    "GET /employees": Row(_ALL),
+    "GET /employees/{id}": Row(_ALL),
+    "POST /employees": Row((401, 403, 403, 403, 201), {"email": "z@house.example"}),
+    "PATCH /employees/{id}": Row((401, 403, 403, 403, 200), {"name": "x"}),
+    "GET /teams": Row(_ALL),
+    "POST /teams": Row((401, 403, 403, 403, 201), {"name": "east"}),
+    "PUT /teams/{id}/members": Row((401, 403, 403, 403, 200), {"members": []}),
+}
+#: What changes something must come after everything that needs it.
+LAST = ("PUT /conversations/{id}/assignee", "PATCH /channels/{id}", "DELETE /channels/{id}", "PUT /teams/{id}/members")
+
+
+def routes() -> dict[str, Any]:
+    """Every route of the API by method and path."""
+    return {f"{r.method} {r.path.removeprefix('/api/v1')}": r for r in ROUTES}
+
+
+def test_every_route_has_a_row_in_the_matrix() -> None:
+    assert sorted(routes()) == sorted(MATRIX)
+
+
+async def own_ids(house: House) -> dict[str, str]:
+    """Ids of what belongs to the north team, by the first word of a path."""
+    conversation = next(c for c in (await house.get("/conversations"))["items"] if c["customer_name"] == "Nora North")
+    return {
+        "conversations": conversation["id"],
+        "messages": conversation["last_message"],
+        "customers": conversation["customer"],
+        "channels": str(house.channels["north"].config.id),
+        "journal": (await house.get("/journal"))["items"][-1]["id"],
+        "attachments": "999",
+        "employees": str(house.people["light"]),
+        "teams": str(house.teams["north"]),
+    }
+
+
+def filled(tree: Any, ids: dict[str, str]) -> Any:
+    """The body with the ids it refers to."""
+    words = {"{channel}": ids["channels"], "{customer}": ids["customers"], "{team}": ids["teams"]}
+    return {key: words.get(value, value) if isinstance(value, str) else value for key, value in tree.items()}
+
+
+async def ask(house: House, who: str, name: str, ids: dict[str, str]) -> Answer:
+    method, path = name.split(" ")
+    path = re.sub(r"\{(identity|merge)\}", "999", path).replace("{id}", ids.get(path.split("/")[1], "0"))
+    row = MATRIX[name]
+    return await house.ask(who, method, path, filled(row.body, ids) if row.body is not None else None)
+
+
+async def test_every_route_answers_everybody_as_the_matrix_says(house: House) -> None:
+    ids = await own_ids(house)
+    names = [n for n in MATRIX if n not in LAST] + [n for n in MATRIX if n in LAST]
+
+    said, wanted = {}, {}
+    for name in names:
+        for who, status in zip(WHO, MATRIX[name].statuses, strict=True):
+            if name.startswith("POST /customers/{id}/identities"):
+                MATRIX[name].body["address"] = f"{who or 'x'}@new.example"
+            answer = await ask(house, who, name, ids)
+            said[name, who], wanted[name, who] = answer.status, status
+            if status == 401:
+                assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+            if status >= 400:
+                assert answer.headers["Content-Type"] == "application/problem+json", name
+                assert len(answer.json["detail"]) > 20, name
+
+    assert {k: v for k, v in said.items() if wanted[k] != v} == {}
+
+
+@wire_only
+async def test_ids_that_do_not_exist_or_are_none_are_not_found(house: House) -> None:
+    wrong = {}
+    for name in MATRIX:
+        if "{id}" not in name:
+            continue
+        for number in ("999999", "0", "abc", "1x", "-1", "9" * 30, "%00", "١", "1%2F2", "' OR 1=1"):
+            method, path = name.split(" ")
+            path = re.sub(r"\{(identity|merge)\}", "1", path).replace("{id}", number)
+            answer = await house.ask("admin", method, path, MATRIX[name].body)
+            if answer.status != 404 and not (answer.status == 422 and MATRIX[name].body):
+                wrong[name, number] = answer.status
+
+    assert wrong == {}
+
+
+@wire_only
+async def test_a_token_that_ends_opens_nothing_after_two_seconds(house: House) -> None:
+    from tests.fakes import until
+
+    assert (await house.ask("agent", "GET", "/me")).status == 200
+    rows = await house.hub.db.read(accounts.all_tokens)
+    number = next(r.id for r in rows if r.email == "agent@house.example")
+    await house.hub.db.write(accounts.revoke_token, number)
+
+    async def refused() -> bool:
+        return (await house.ask("agent", "GET", "/me")).status == 401
+
+    assert await until(refused, 4)
+
+
+@wire_only
+@pytest.mark.parametrize(
+    "header", ["", "Bearer", "Bearer ", "Bearer hub_wrong", "Basic YTpi", "hub_x", "Bearer \u00e4" * 3]
+)
+async def test_a_wrong_token_is_nobody_even_with_a_good_cookie(house: House, header: str) -> None:
+    session = await house.hub.db.write(accounts.open_session, house.people["agent"], "test")
+
+    answer = await house.ask("", "GET", "/me", headers={"Authorization": header, "Cookie": f"sid={session}"})
+
+    assert answer.status == 401
+
+
+@wire_only
+async def test_the_browsers_session_counts_but_not_for_other_sites_pages(house: House) -> None:
+    session = await house.hub.db.write(accounts.open_session, house.people["agent"], "test")
+    conversation = (await house.get("/conversations", "agent"))["items"][0]["id"]
+    path = f"/conversations/{conversation}/notes"
+
+    async def note(**headers: str) -> int:
+        given = {"Cookie": f"sid={session}", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        return (await house.ask("", "POST", path, {"text": "x"}, headers=given)).status
+
+    assert (await house.ask("", "GET", "/me", headers={"Cookie": f"sid={session}"})).status == 200
+    assert await note(Sec_Fetch_Site="same-origin") == 201
+    assert await note(Origin=house.base) == 201
+    assert await note(Sec_Fetch_Site="cross-site") == 403
+    assert await note(Sec_Fetch_Site="same-site") == 403
+    assert await note(Origin="https://evil.example") == 403
+    assert await note(Origin="null") == 403
+    assert (await house.ask("", "GET", "/me", headers={"Cookie": "sid=nonsense"})).status == 401
+
+
+@wire_only
+async def test_addresses_that_do_not_exist_and_wrong_methods_are_said_so(house: House) -> None:
+    nowhere = await house.ask("", "GET", "/api/v1/nothing")
+    method = await house.ask("admin", "DELETE", "/conversations/1")
+    query = await house.ask("admin", "GET", "/me?verbose=1")
+
+    assert nowhere.status == 404
+    assert (method.status, method.headers["Allow"]) == (405, "GET, HEAD")
+    assert query.status == 422
+    for answer in (nowhere, method, query):
+        assert answer.headers["Content-Type"] == "application/problem+json"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"

@@ -1,0 +1,258 @@
+"""No statement behind a page or a loop gets slower as the house fills: every plan uses an index, on both databases."""
+
+import contextlib
+import itertools
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from bench.fill import Filled, facts, fill
+from bench.words import COMMON, MISSING, PAIR, RARE
+from hub import conversations, delivery, events, identity, inbox, journal, outbox, receipts, timeline
+from hub.access import Actor, access_attachment, access_customer, access_message, load_teams
+from hub.collaboration import wake_snoozed
+from hub.core import Hub
+from hub.inbox import Filter
+from hub.messages import Receipt
+from hub.outbox import Draft, Stale
+from hub.tables import employees
+from tests.bench.plans import MOST_ROWS, Statement, complaints, in_words, statements_of
+from tests.servers import Postgres, apart
+
+KINDS = os.environ.get("HUB_TEST_DATABASES", "sqlite,postgresql").split(",")
+MESSAGES = 20_000
+numbers = itertools.count(1)
+#: One worker fills, not each of them.
+pytestmark = pytest.mark.xdist_group("plans")
+EMPTY = {"ids": 0, "people": 0, "conversations": 0, "journal": 0}
+#: These want the next or the last rows of a table, whatever they are.
+IN_ORDER = ("events after", "newest event", "journal list")
+Work = Callable[[Connection], Any]
+
+
+@pytest.fixture(scope="module")
+def filled_file(template_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("plans") / "filled.db"
+    shutil.copyfile(template_file, path)
+    apart(lambda: fill(f"sqlite:///{path}", MESSAGES))
+    return path
+
+
+@pytest.fixture(scope="module")
+def filled_database(postgres: Postgres, template_database: str) -> Iterator[str]:
+    name = f"filled_{id(postgres)}"
+    postgres.run(f"CREATE DATABASE {name} TEMPLATE {template_database}")
+    apart(lambda: fill(postgres.url(name), MESSAGES))
+    yield name
+    postgres.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(params=[*KINDS, *(["sqlite without statistics"] if "sqlite" in KINDS else [])])
+def filled_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A filled database of the test's own. SQLite plans without statistics until somebody runs ANALYZE, so both count."""
+    if request.param != "postgresql":
+        path = tmp_path / "filled.db"
+        shutil.copyfile(request.getfixturevalue("filled_file"), path)
+        if request.param != "sqlite":
+            with contextlib.closing(sqlite3.connect(path)) as db:
+                db.execute("DROP TABLE sqlite_stat1")
+        yield f"sqlite:///{path}"
+        return
+    server, template = request.getfixturevalue("postgres"), request.getfixturevalue("filled_database")
+    name = f"{template}_{next(numbers)}"
+    server.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.url(name)
+    server.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def hub(filled_url: str, tmp_path: Path) -> Any:
+    from config.app import open_hub
+    from config.settings import load
+
+    found = open_hub(load(None, {"HUB_DATA": str(tmp_path / "data"), "HUB_DATABASE": filled_url}))
+    yield found
+    await found.db.close()
+    await found.sandbox.close()
+
+
+async def actor(hub: Hub, number: int) -> Actor:
+    def find(conn: Connection) -> Actor:
+        row = conn.execute(sa.select(employees).where(employees.c.id == number)).one()
+        return Actor(row.id, row.name, row.email, row.role, load_teams(conn, number))
+
+    return await hub.db.read(find)
+
+
+def filters(house: Filled) -> Iterator[Filter]:
+    """Every field alone and in the pairs that the screens offer, for both sorts."""
+    for sort in ("newest", "waiting"):
+        for status in ("", "open", "waiting", "snoozed", "closed"):
+            yield Filter(status=status, sort=sort)
+            for assignee in ("me", "none", house.agent):
+                yield Filter(status=status, assignee=assignee, sort=sort)
+            for team in house.teams[:1] + house.teams[-1:]:
+                yield Filter(status=status, team=team, sort=sort)
+                yield Filter(status=status, team=team, assignee="none", sort=sort)
+            yield Filter(status=status, channel=house.channels[0], sort=sort)
+            yield Filter(status=status, customer=house.big_customer, sort=sort)
+            for tag in ("invoice", "unusual"):
+                yield Filter(status=status, tag=tag, sort=sort)
+
+
+def lists(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
+    for wanted in filters(house):
+        for page in (1, 2):
+            yield f"list {who.role} {wanted} page {page}", list_page(who, wanted, page)
+
+
+def list_page(who: Actor, wanted: Filter, page: int) -> Work:
+    def work(conn: Connection) -> None:
+        _, cursor = inbox.listing(conn, who, wanted, limit=20)
+        if page == 2 and cursor:
+            inbox.listing(conn, who, wanted, cursor, limit=20)
+
+    return work
+
+
+def pages(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
+    """What opening things asks."""
+    yield "counts", lambda c: inbox.counts(c, who)
+    yield "conversation", lambda c: inbox.one(c, who, house.conversation)
+    yield "timeline", lambda c: timeline.of_conversation(c, house.conversation)
+    yield "timeline, before", lambda c: timeline.of_conversation(c, house.conversation, before=100_000)
+    yield "timeline, after", lambda c: timeline.of_conversation(c, house.conversation, after=10)
+    for customer in (house.big_customer, house.customer):
+        yield "customer timeline", lambda c, n=customer: timeline.of_customer(c, n)
+        yield "customer", lambda c, n=customer: access_customer(c, who, n)
+    yield "message", lambda c: access_message(c, who, 3)
+    yield "attachment", lambda c: access_attachment(c, who, 3)
+    for words in (RARE, COMMON, MISSING, PAIR):
+        yield f"search {words}", lambda c, q=words: inbox.listing(c, who, Filter(q=q))
+
+
+def loops(house: Filled, hub: Hub) -> Iterator[tuple[str, Work]]:
+    """What the loops ask, batch after batch."""
+    many = [f"api:filled-{n}" for n in range(50)]
+    channels = list(house.channels)
+    yield "events after", lambda c: events.after(c, 100, 500)
+    yield "newest event", events.latest
+    yield "identities", lambda c: identity.find(c, many)
+    yield "erased", lambda c: identity.erased(c, many)
+    yield "dedupe", lambda c: conversations.referred(c, [f"{channels[0]}:f{n}" for n in range(50)], [])
+    yield "references", lambda c: conversations.referred(c, [], [f"x{n}" for n in range(50)])
+    yield "running", lambda c: conversations.lock_for(c, [1, 2], list(range(40, 90)), channels, 10**12)
+    yield "participants", lambda c: conversations.participants_of(c, [1, 2, 3])
+    yield "own", lambda c: journal.own(c, [1, 2, 3])
+    yield "mark read", lambda c: journal.mark_read(c, [1, 2, 3])
+    yield "orphans", orphaned
+    yield "journal list", lambda c: journal.listing(c, None)
+    yield "journal list failed", lambda c: journal.listing(c, "failed")
+    yield "claim", lambda c: claimed(c, hub)
+    yield "receipts", lambda c: receipts.apply(c, [(channels[n % 5], Receipt(f"f{n}", "read")) for n in range(50)])
+    yield "wake", wake_snoozed
+    yield "free journal", journal.free_leases
+    yield "free deliveries", delivery.free_leases
+
+
+def orphaned(conn: Connection) -> None:
+    conn.execute(sa.text("UPDATE journal /* set up */ SET state = 'kept' WHERE id < 20"))
+    assert journal.claim_orphans(conn, 1000, 200)
+
+
+def claimed(conn: Connection, hub: Hub) -> None:
+    conn.execute(sa.text("UPDATE deliveries /* set up */ SET state = 'queued' WHERE id < 6200"))
+    assert delivery.claim(conn, hub, 5)
+
+
+def stale(conn: Connection, conversation: int) -> None:
+    home = conversations.lock_one(conn, conversation)
+    assert home is not None
+    with pytest.raises(Stale):
+        outbox._refuse_stale(conn, home, Draft("x", "x", seen=1))
+
+
+async def wrong(hub: Hub, works: Iterator[tuple[str, Work]]) -> list[str]:
+    """Everything there is to say against the plans of these."""
+    asked: dict[str, tuple[str, Statement]] = {}
+    for name, work in works:
+        for statement in await statements_of(hub.db, work):
+            if not set_up(statement):
+                asked.setdefault(statement.sql + repr(statement.parameters), (name, statement))
+    assert asked
+    said = []
+    for name, statement in asked.values():
+        found = await hub.db.read(explained, name, statement)
+        if found:
+            said.append(in_words(name, statement, found))
+    return said
+
+
+def set_up(statement: Statement) -> bool:
+    """What this file itself asks to make a situation."""
+    return "/* set up */" in statement.sql
+
+
+def explained(conn: Connection, name: str, statement: Statement) -> list[str]:
+    backlog = "waiting" in name or name == "wake"
+    # two thousand conversations are few enough to be read when messages of many of them are asked for
+    most = 2500 if name.startswith(("search", "running")) else MOST_ROWS
+    return complaints(conn, statement, backlog=backlog, in_order=name in IN_ORDER, most=most)
+
+
+@pytest.fixture
+def house() -> Filled:
+    return facts(MESSAGES, EMPTY)
+
+
+@pytest.mark.parametrize("role", ["admin", "agent", "loner"])
+async def test_every_list_walks_an_index_and_sorts_no_more_than_its_page(hub: Hub, house: Filled, role: str) -> None:
+    said = await wrong(hub, lists(house, await actor(hub, getattr(house, role))))
+
+    assert not said, "\n".join(said)
+
+
+@pytest.mark.parametrize("role", ["admin", "agent", "loner"])
+async def test_opening_anything_and_searching_reads_no_table_from_end_to_end(
+    hub: Hub, house: Filled, role: str
+) -> None:
+    said = await wrong(hub, pages(house, await actor(hub, getattr(house, role))))
+
+    assert not said, "\n".join(said)
+
+
+async def test_the_loops_read_no_table_from_end_to_end(hub: Hub, house: Filled) -> None:
+    said = await wrong(hub, loops(house, hub))
+
+    assert not said, "\n".join(said)
+
+
+@pytest.mark.parametrize(
+    ("index", "name"),
+    [
+        ("ix_messages_conversation_id_id", "stale"),
+        ("ix_events_conversation", "timeline"),
+        ("ix_conversations_status_last_message_id", "list"),
+        ("ix_deliveries_provider", "receipts"),
+    ],
+)
+async def test_without_one_index_there_is_a_complaint(hub: Hub, house: Filled, index: str, name: str) -> None:
+    who = await actor(hub, house.admin)
+    works: dict[str, Work] = {
+        "stale": lambda c: stale(c, house.conversation),
+        "timeline": lambda c: timeline.of_conversation(c, house.conversation),
+        "list": lambda c: inbox.listing(c, who, Filter(status="closed")),
+        "receipts": lambda c: receipts.apply(c, [(house.channels[0], Receipt("f1", "read"))]),
+    }
+    assert await wrong(hub, iter([(name, works[name])])) == []
+
+    await hub.db.write(lambda c: c.execute(sa.text(f"DROP INDEX {index}")))
+
+    assert await wrong(hub, iter([(name, works[name])]))

@@ -1,0 +1,112 @@
+"""A batch costs one transaction and a fixed number of statements, however many messages are in it."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+from sqlalchemy.engine import Connection
+
+from hub import channels, ingest, journal
+from hub.core import Hub
+from hub.journal import Kept
+from hub.messages import Envelope, Message, Party, Reading
+from hub.store import Item
+from tests.bench.plans import engines_of, listening
+
+SIZES = (1, 10, 200)
+#: More would be noticed: this is what one message costs when it comes alone.
+MOST_STORING, MOST_KEEPING = 25, 4
+
+
+@pytest.fixture
+async def hub(settings: Callable[..., Any], tmp_path: Path) -> AsyncIterator[Hub]:
+    from config.app import open_hub
+
+    found = open_hub(settings())
+    await found.db.write(lambda c: channels.add(c, found.box, "api", "Bench", {"secret": "x"}))
+    await found.load_channels()
+    yield found
+    await found.db.close()
+    await found.sandbox.close()
+
+
+def envelopes(hub: Hub, first: int, count: int) -> list[Kept]:
+    channel = next(iter(hub.channels.by_id))
+    return [
+        Kept(Envelope(channel, b'{"messages":[]}', "webhook", 1_700_000_000_000)) for _ in range(first, first + count)
+    ]
+
+
+def items(hub: Hub, ids: range, first: int) -> list[Item]:
+    """Messages of which every second one comes from somebody new, on a running conversation or a new one."""
+    channel = next(iter(hub.channels.by_id))
+    found = []
+    for n, number in enumerate(ids, first):
+        message = Message(f"m{n}", Party(f"api:sender-{n - n % 2}", f"Sender {n}"), text=f"Guten Tag {n}")
+        found.append(Item(number, channel, None, False, 1_700_000_000_000, Reading((message,))))
+    return found
+
+
+class Ledger:
+    """What a piece of work sent to the database."""
+
+    def __init__(self, hub: Hub) -> None:
+        self.hub, self.statements, self.commits = hub, 0, 0
+        self.texts: list[str] = []
+
+    async def run(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        commits: list[Connection] = []
+
+        def committed(conn: Connection) -> None:
+            commits.append(conn)
+
+        engines = engines_of(self.hub.db)
+        for engine in engines:
+            event.listen(engine, "commit", committed)
+        try:
+            with listening(self.hub.db) as heard:
+                found = await self.hub.db.write(work, *arguments)
+        finally:
+            for engine in engines:
+                event.remove(engine, "commit", committed)
+        self.texts = [s.sql for s, _ in heard if not s.sql.startswith("BEGIN")]
+        self.statements, self.commits = len(self.texts), len(commits)
+        return found
+
+
+async def test_a_batch_is_kept_and_stored_with_the_same_few_statements_whatever_its_size(hub: Hub) -> None:
+    kept, stored = {}, {}
+    first = 0
+    for size in SIZES:
+        ledger = Ledger(hub)
+        ids = await ledger.run(journal.write, envelopes(hub, first, size), 20_000)
+        assert ledger.commits == 1
+        kept[size] = ledger.statements
+        await ledger.run(ingest._store, hub, items(hub, ids, first), {})
+        assert ledger.commits == 1
+        stored[size] = ledger.statements
+        first += size + size % 2
+
+    messages, unread = await hub.db.read(counted)
+    print(f"{hub.db.kind}: keeping costs {kept[1]} statements, storing {stored[1]}")
+    assert (messages, unread) == (sum(SIZES), 0)
+    assert len(set(kept.values())) == 1, kept
+    assert len(set(stored.values())) == 1, stored
+    assert kept[1] <= MOST_KEEPING
+    assert stored[1] <= MOST_STORING
+
+
+async def test_a_statement_per_message_would_be_noticed(hub: Hub) -> None:
+    ledger = Ledger(hub)
+
+    ids = await ledger.run(lambda c: [n for kept in envelopes(hub, 0, 10) for n in journal.write(c, [kept], 1000)])
+
+    assert len(ids) == 10
+    assert ledger.statements > MOST_KEEPING
+
+
+def counted(conn: Connection) -> tuple[int, int]:
+    messages = conn.exec_driver_sql("SELECT count(*) FROM messages").scalar_one()
+    return messages, conn.exec_driver_sql("SELECT count(*) FROM journal WHERE state = 'kept'").scalar_one()
