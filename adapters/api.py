@@ -7,6 +7,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from typing import Any, ClassVar
 
 import aiohttp
@@ -86,6 +87,7 @@ class _Whole(Struct):
     receipts: list[News] = []
 
 
+_NO_DIGIT = re.compile(r"[^+0-9]")
 _whole = msgspec.json.Decoder(_Whole)
 _body = msgspec.json.Decoder(Body)
 _message = msgspec.json.Decoder(Incoming)
@@ -239,7 +241,7 @@ def _understand(m: Incoming) -> Message:
     if m.from_.email:
         also.append("email:" + clean_line(m.from_.email, 254).lower())
     if m.from_.phone:
-        also.append("tel:" + clean_line(m.from_.phone, 40))
+        also.append("tel:" + _NO_DIGIT.sub("", m.from_.phone[:40]))
     return Message(
         provider_id=number,
         sender=Party("api:" + address, clean_line(m.from_.name, 120) if m.from_.name else ""),

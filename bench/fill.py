@@ -375,7 +375,7 @@ async def _fill_postgres(url: str, house: House) -> None:
                 await conn.copy_records_to_table(table, records=values, columns=_columns(table))
             await conn.copy_records_to_table("unindexed", records=[(n, " ".join(split(text))) for n, text in index])
             await conn.execute(
-                "INSERT INTO message_search SELECT id, to_tsvector('simple', text) FROM unindexed; TRUNCATE unindexed"
+                "INSERT INTO message_search SELECT id, strip(to_tsvector('simple', text)) FROM unindexed; TRUNCATE unindexed"
             )
         for _, definition in made_later:
             await conn.execute(definition)

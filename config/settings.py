@@ -122,6 +122,8 @@ def _put(tree: dict[str, Any], name: str, value: str) -> None:
         if not isinstance(inner, dict):
             raise SettingsError(f"{name} is no setting: “{part}” is a value, not a group.")
         tree = inner
+    if isinstance(tree.get(path[-1]), dict):
+        raise SettingsError(f"{name} is no setting by itself: “{path[-1]}” is a group in config/hub.toml.")
     tree[path[-1]] = value
 
 

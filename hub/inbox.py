@@ -21,7 +21,7 @@ Sort = Literal["newest", "waiting"]
 
 #: Counts stop here; the screen shows "999+".
 MOST_COUNTED = 1000
-#: Messages of a search looked at together, and how often for one page.
+#: Messages of a search looked at together after a first look at a few, and how often for one page.
 SEARCHED, MOST_LOOKS = 400, 10
 #: A tag on at most so many conversations is looked up first.
 MOST_TAGGED = 2000
@@ -137,7 +137,9 @@ def _alternatives(conn: Connection, actor: Actor, wanted: Filter) -> list[Condit
         if all_of_them:
             return [(among(_c.id, tagged), visible(actor), *_state(wanted), *common)]
         t = tags.alias()
-        common.append(sa.exists().where(t.c.conversation_id == _c.id, t.c.tag == wanted.tag))
+        # not EXISTS: PostgreSQL would join all that have the tag with all conversations, and sort
+        own = sa.select(t.c.tag).where(t.c.conversation_id == _c.id, t.c.tag == wanted.tag).scalar_subquery()
+        common.append(own.is_not(None))
     if wanted.customer is not None:
         return [(visible(actor), *_state(wanted), *common)]
     states = [wanted.status] if wanted.status else [s for s in STATUSES if s != "closed" or wanted.sort == "newest"]
@@ -202,8 +204,9 @@ def _searched(
     conditions = [visible(actor), *_state(wanted), *_conditions(actor, wanted)]
     if wanted.tag:
         conditions.append(_c.id.in_(sa.select(tags.c.conversation_id).where(tags.c.tag == wanted.tag)))
-    for _ in range(MOST_LOOKS):
-        hits = search.find(conn, wanted.q, before=before, most=SEARCHED)
+    for look in range(MOST_LOOKS):
+        most = SEARCHED if look else 2 * limit
+        hits = search.find(conn, wanted.q, before=before, most=most)
         if not hits:
             return list(ids), None
         statement = (
@@ -217,7 +220,7 @@ def _searched(
             if len(ids) == limit:
                 return list(ids), _write_cursor(message, 0)
         before = hits[-1]
-        if len(hits) < SEARCHED:
+        if len(hits) < most:
             return list(ids), None
     return list(ids), _write_cursor(before, 0)
 

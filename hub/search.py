@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
@@ -17,7 +18,9 @@ from hub.text import fold, split, words
 LONGEST = 20_000
 
 _into_sqlite = sa.text("INSERT INTO message_search (rowid, text) VALUES (:id, :text)")
-_into_postgres = sa.text("INSERT INTO message_search (message_id, words) VALUES (:id, to_tsvector('simple', :text))")
+_into_postgres = sa.text(
+    "INSERT INTO message_search (message_id, words) VALUES (:id, strip(to_tsvector('simple', :text)))"
+)
 _in_sqlite = sa.text(
     "SELECT rowid FROM message_search WHERE message_search MATCH :query AND rowid < :before ORDER BY rowid DESC LIMIT :most"
 )
@@ -30,8 +33,11 @@ _all_postgres = sa.text(
     "SELECT message_id FROM (SELECT message_id FROM message_search WHERE words @@ to_tsquery('simple', :query)"
     " AND message_id < :before OFFSET 0) AS hits ORDER BY message_id DESC LIMIT :most"
 )
-#: PostgreSQL looks at so many newest messages first: a word that is common is found there, a rare one by the index.
-WINDOW = 20_000
+_guess = sa.text(
+    "EXPLAIN (FORMAT JSON) SELECT message_id FROM message_search WHERE words @@ to_tsquery('simple', :query)"
+)
+#: PostgreSQL looks at so many newest messages first when a word seems to be in more than `RARE` of them: it is found there.
+WINDOW, RARE = 20_000, 2_000
 
 
 def indexed(*texts: str) -> str:
@@ -60,8 +66,19 @@ def find(conn: Connection, query: str, *, before: int = 2**62, most: int = 50) -
         return list(conn.execute(_in_sqlite, {"query": match, "before": before, "most": most}).scalars())
     match = " & ".join(f"'{w}'" for w in wanted) + ":*"
     args = {"query": match, "before": before, "most": most}
-    recent = list(conn.execute(_recent_postgres, {**args, "window": WINDOW}).scalars())
-    return recent if len(recent) == most else list(conn.execute(_all_postgres, args).scalars())
+    if _expected(conn, match) > RARE:
+        recent = list(conn.execute(_recent_postgres, {**args, "window": WINDOW}).scalars())
+        if len(recent) == most:
+            return recent
+    return list(conn.execute(_all_postgres, args).scalars())
+
+
+def _expected(conn: Connection, match: str) -> int:
+    """In how many messages PostgreSQL supposes the words to be, by its statistics; it need not be right."""
+    plan = conn.execute(_guess, {"query": match}).scalar_one()
+    if isinstance(plan, str):
+        plan = msgspec.json.decode(plan)
+    return int(plan[0]["Plan"]["Plan Rows"])
 
 
 def remove(conn: Connection, rows: Sequence[tuple[int, str]]) -> None:

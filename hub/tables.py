@@ -369,7 +369,7 @@ leases = Table(
 
 #: Full-text search is the one thing the two databases spell differently; `hub.search` reads and writes it.
 SEARCH_DDL = {
-    "sqlite": ["CREATE VIRTUAL TABLE message_search USING fts5(text, content='', tokenize='unicode61')"],
+    "sqlite": ["CREATE VIRTUAL TABLE message_search USING fts5(text, content='', detail=none, tokenize='unicode61')"],
     "postgresql": [
         "CREATE TABLE message_search (message_id BIGINT PRIMARY KEY, words TSVECTOR NOT NULL)",
         "CREATE INDEX ix_message_search_words ON message_search USING gin (words)",

@@ -22,7 +22,10 @@ def add_routes(app: web.Application) -> None:
     """Every address under /api."""
     sessions.prepare(app)
     for r in ROUTES:
-        app.router.add_route(r.method, r.path, serve(r))
+        handler = serve(r)
+        app.router.add_route(r.method, r.path, handler)
+        if r.method == "GET":
+            app.router.add_route("HEAD", r.path, handler)
     app.router.add_get("/api/openapi.json", openapi, allow_head=False)
     app.router.add_route("*", "/api/{rest:.*}", nowhere)
 

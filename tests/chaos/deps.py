@@ -1,6 +1,7 @@
 """Takes PostgreSQL and Redis away from two running hubs, in every way there is, and counts.
 
     python -m tests.chaos.deps --quick
+    python -m tests.chaos.deps --mutant deaf --only "redis killed"     (must fail)
 
 PostgreSQL is killed, frozen, cut off by silence and by resets; Redis is killed and frozen. Meanwhile customers write and are answered.
 Nothing acknowledged may be lost or doubled, no request may take longer than 5 s (1 s while only Redis is away), the hub must take
@@ -11,7 +12,7 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +21,7 @@ from msgspec import Struct
 
 from config.twins.provider import Faults, ProviderTwin
 from hub.database import open_database
-from tests.chaos.house import SECRET, Answers, Process, World, count, world
+from tests.chaos.house import SECRET, Answers, Follower, Process, World, count, world
 from tests.chaos.proxy import ChaosProxy
 
 #: The twin's own bad days would only hide what is measured here.
@@ -96,7 +97,7 @@ class Result(Struct):
 
 
 class Watch:
-    """Knocks at both processes all the time: a webhook by one, is it known to the other's live feed?, a page of the feed."""
+    """Knocks at two processes all the time, and measures when the live feed of a third, quiet one knows a message."""
 
     def __init__(self, here: World, provider: ProviderTwin) -> None:
         self.here, self.provider = here, provider
@@ -157,7 +158,7 @@ class Watch:
         return status
 
     async def _lag(self) -> None:
-        """A message by the first process; how long until the second one's feed has it."""
+        """A message by the first process; how long until the quiet one's feed has it."""
         database = open_database(self.here.url)
         count = 0
         try:
@@ -180,30 +181,29 @@ class Watch:
         )
         began = time.monotonic()
         number = None
-        while time.monotonic() - began < 10:
+        while time.monotonic() - began < 8:
             try:
                 number = number or await database.read(lambda c: c.execute(wanted).scalar())
             except Exception:
                 return  # the database is away: no measure of lag
             if number:
-                status, said = await self.here.ask(self.here.processes[1], "/chaos/feed")
+                status, said = await self.here.ask(self.here.processes[2], "/chaos/feed")
                 if status == 200 and said["last"] >= number:
                     break
             await asyncio.sleep(0.02)
         phase.lag = max(phase.lag, time.monotonic() - began)
 
 
-async def run(hold: float = 2.5) -> Result:
-    """Every fault once; ``hold``: how long one lasts (seconds)."""
+async def run(hold: float = 2.5, mutant: str = "", only: Sequence[str] = ()) -> Result:
+    """Every fault once (or ``only`` some); ``hold``: how long one lasts (seconds)."""
     began = time.monotonic()
-    async with ProviderTwin(SECRET, FAULTS) as provider, world("postgresql", provider, lease=4) as here:
+    async with ProviderTwin(SECRET, FAULTS) as provider, world("postgresql", provider, lease=4, mutant=mutant) as here:
         postgres, redis = here.servers
         proxies = [ChaosProxy(postgres.port), ChaosProxy(redis.port)]
         for proxy in proxies:
             await proxy.start()
-        straight = here.url
         try:
-            return await _faults(here, provider, proxies, straight, hold, began)
+            return await _faults(here, provider, proxies, hold, only, began)
         finally:
             for process in here.processes:
                 await process.kill()
@@ -212,31 +212,34 @@ async def run(hold: float = 2.5) -> Result:
 
 
 async def _faults(
-    here: World, provider: ProviderTwin, proxies: list[ChaosProxy], straight: str, hold: float, began: float
+    here: World, provider: ProviderTwin, proxies: list[ChaosProxy], hold: float, only: Sequence[str], began: float
 ) -> Result:
     postgres, redis = here.servers
     near = {
-        "HUB_DATABASE": straight.replace(str(postgres.port), str(proxies[0].port)),
+        "HUB_DATABASE": here.url.replace(str(postgres.port), str(proxies[0].port)),
         "HUB_REDIS": here.redis.replace(str(redis.port), str(proxies[1].port)),
     }
-    processes = [here.process(f"hub{n}", **near) for n in range(2)]
+    processes = [here.process(f"hub{n}", quiet=n == 2, **near) for n in range(3)]
     await asyncio.gather(*(p.start() for p in processes))
     if not all(await asyncio.gather(*(p.ready() for p in processes))):
         raise RuntimeError(f"the hub did not start:\n{processes[0].log()}")
-    stop, answers, watch = asyncio.Event(), Answers(here, 3), Watch(here, provider)
+    stop, answers, watch, follower = asyncio.Event(), Answers(here, 3), Watch(here, provider), Follower(here.url)
     customers = [asyncio.create_task(_customer(provider, f"c{n}", stop)) for n in range(4)]
     await asyncio.sleep(1)
     phases = [watch.phase]
 
     async def fault(name: str, break_it: Callable[[], Any], mend: Callable[[], Any], last: float) -> None:
+        if only and name not in only:
+            return
         watch.phase = Phase(name)
         phases.append(watch.phase)
+        await asyncio.sleep(0.3)  # what began before ends before
         await _do(break_it)
         await asyncio.sleep(last)
         await _do(mend)
         ended = time.monotonic()
         watch.ack.clear()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             await watch.ack.wait()
         watch.phase.recovery = time.monotonic() - ended
         await asyncio.sleep(0.5)
@@ -253,7 +256,7 @@ async def _faults(
     await asyncio.gather(*customers)
     await watch.stop()
     drained = await answers.finish(20) and await here.drained(20)
-    return await _figures(here, provider, answers, watch, phases, drained, began)
+    return await _figures(here, provider, answers, watch, await follower.finish(), phases, drained, began)
 
 
 async def _figures(
@@ -261,6 +264,7 @@ async def _figures(
     provider: ProviderTwin,
     answers: Answers,
     watch: Watch,
+    feed_missed: int,
     phases: list[Phase],
     drained: bool,
     began: float,
@@ -275,7 +279,7 @@ async def _figures(
         replies=len(answers.acked),
         lost=counted.lost_in + counted.lost_receipts + len(set(answers.acked.values()) - effects),
         dup=counted.dup_in + provider.duplicates + counted.disorder_views + provider.disorder,
-        feed_missed=0,
+        feed_missed=feed_missed,
         odd_statuses=watch.odd,
         no_retry_after=watch.no_retry_after,
         dead=sorted({name for status, said in states if status == 200 for name in said["dead"]}),
@@ -310,8 +314,10 @@ def main() -> int:
     size.add_argument("--quick", action="store_const", const=2.5, dest="hold", default=2.5)
     size.add_argument("--night", action="store_const", const=20.0, dest="hold")
     size.add_argument("--release", action="store_const", const=120.0, dest="hold")
+    parser.add_argument("--mutant", choices=["no-deadline", "deaf"], default="")
+    parser.add_argument("--only", nargs="*", default=[], help="names of faults, like “redis killed”")
     given = parser.parse_args()
-    result = asyncio.run(run(given.hold))
+    result = asyncio.run(run(given.hold, given.mutant, given.only))
     print(result.line())
     print(result.json())
     return 0 if result.passed else 1

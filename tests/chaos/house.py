@@ -116,6 +116,8 @@ class World:
         self.key = ""
         self.channel = 0
         self.processes: list[Process] = []
+        #: those that take traffic
+        self.busy: list[Process] = []
         #: PostgreSQL and Redis, where there are any
         self.servers: list[Server] = []
         self.http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), trust_env=False)
@@ -138,18 +140,22 @@ class World:
         finally:
             await database.close()
 
-    def process(self, name: str, chaos: dict[str, Any] | None = None, **environment: str) -> Process:
-        """Another hub process on this world."""
+    def process(self, name: str, *, quiet: bool = False, **environment: str) -> Process:
+        """Another hub process on this world. A ``quiet`` one gets no traffic and does no work of its own but serve."""
+        chaos = self.chaos | ({"roles": ["web"]} if quiet else {})
         words = {
             "HUB_DATA": str(self.folder / "data"),
             "HUB_DATABASE": self.url,
             "HUB_LOG_LEVEL": "warning",
-            "HUB_TEST_CHAOS": json.dumps(self.chaos if chaos is None else chaos),
+            "HUB_TEST_CHAOS": json.dumps(chaos),
         }
         if self.redis:
             words["HUB_REDIS"] = self.redis
         made = Process(self.folder, words | environment, name)
         self.processes.append(made)
+        if quiet:
+            return made
+        self.busy.append(made)
         self.provider.targets.append(f"{made.base}/webhooks/api/{self.key}")
         return made
 
@@ -250,7 +256,7 @@ class Answers:
             body = {"in": number, "actor": self.world.actor, "text": f"re {number}", "client_id": f"r-{number}"}
             pause, patience = 0.02, time.monotonic() + 1.5
             while True:
-                process = self.world.provider.random.choice(self.world.processes)
+                process = self.world.provider.random.choice(self.world.busy)
                 status, said = await self.world.ask(process, "/chaos/reply", body)
                 if status in (200, 201):
                     self.acked[number] = said["id"]

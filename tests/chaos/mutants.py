@@ -10,8 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from config.app import Server
-from hub import delivery, store
-from hub.database import SqliteDatabase
+from hub import database, delivery, feed, ingest, store
 from hub.delivery import Delivery, Outcome
 from hub.ingest import Ingest
 from hub.messages import Outgoing, Sent
@@ -97,14 +96,13 @@ async def _drop_early_receipts(server: Server) -> None:
 
 
 async def _sync_off(server: Server) -> None:
-    database = server.hub.db
-    assert isinstance(database, SqliteDatabase)
+    engine = server.hub.db.sync_engine()
 
-    @event.listens_for(database._write_engine, "connect")
+    @event.listens_for(engine, "connect")
     def _connect(raw: Any, _record: object) -> None:
         raw.execute("PRAGMA synchronous=OFF").close()
 
-    database._write_engine.dispose()
+    engine.dispose()
 
 
 async def _no_patience(server: Server) -> None:
@@ -114,6 +112,16 @@ async def _no_patience(server: Server) -> None:
         return await step(*args, **kwargs)
 
     Ingest._insist = once  # type: ignore[method-assign, assignment]
+
+
+async def _no_deadline(server: Server) -> None:
+    """Whoever waits for the database waits for ever."""
+    database.PATIENCE = ingest.PATIENCE = 60
+
+
+async def _deaf(server: Server) -> None:
+    """Without Redis nobody looks at the database."""
+    feed.EVERY = 60.0
 
 
 def poison() -> None:
@@ -130,6 +138,8 @@ def poison() -> None:
 
 _ALL = {
     "no-patience": _no_patience,
+    "no-deadline": _no_deadline,
+    "deaf": _deaf,
     "ack-early": _ack_early,
     "no-unique": _no_unique,
     "no-idempotency": _no_idempotency,

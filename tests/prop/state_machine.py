@@ -133,9 +133,12 @@ class Machine(RuleBasedStateMachine):
         #: what this process holds in memory: kept, not stored
         self.ready: list[tuple[Entry, Reading | None]] = []
         self.carried: list[Parcel] = []
+        #: what it was sending when it died
+        self.lost_parcels: list[Parcel] = []
         self.replies: dict[str, int] = {}
         #: idempotency key → the provider's id; the provider's id → the best state it told
         self.keys: dict[str, str] = {}
+        self.sent: set[str] = set()
         self.told: dict[str, str] = {}
         self.seen_states: dict[int, str] = {}
         self.do(self._open())
@@ -167,8 +170,11 @@ class Machine(RuleBasedStateMachine):
     # ── customers ─────────────────────────────────────────────────────────────────────────────────────────────────
     @initialize()
     def begin(self) -> None:
-        """A first message, so that there is something to do."""
-        self.deliver([0], False)
+        """Three customers wrote and one was answered, so that there is something to do."""
+        self.deliver([0, 1, 2], False)
+        self.store(1, False)
+        self.reply(0, 0)
+        self.claim(1)
 
     @rule(numbers=st.lists(NUMBERS, min_size=1, max_size=3), poison=st.booleans())
     def deliver(self, numbers: list[int], poison: bool) -> None:
@@ -210,8 +216,15 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """The process dies and starts again: what it had in memory is gone."""
+        """The process dies and starts again: what it had in memory is gone; what it was sending may still end."""
+        self.lost_parcels += self.carried
         self.do(self._start())
+
+    @precondition(lambda self: self.lost_parcels)
+    @rule(state=st.sampled_from(["sent", "failed", "queued"]))
+    def late_outcome(self, state: str) -> None:
+        """A process thought dead writes down its outcome after all; what was taken over since is none of its business."""
+        self._settled(self.lost_parcels.pop(0), state)
 
     # ── colleagues ────────────────────────────────────────────────────────────────────────────────────────────────
     def _conversation(self, pick: int) -> int | None:
@@ -275,31 +288,38 @@ class Machine(RuleBasedStateMachine):
             await self.hub.db.write(customers.unmerge, self.base.actor, row.winner_id, row.id)
 
     # ── the provider ──────────────────────────────────────────────────────────────────────────────────────────────
-    @rule(many=st.integers(1, 3))
-    def claim(self, many: int) -> None:
-        """The delivery worker takes what is due; the provider gets it, whatever becomes of its answer."""
+    @rule(many=st.integers(1, 3), lost=st.booleans())
+    def claim(self, many: int, lost: bool = False) -> None:
+        """The delivery worker takes what is due; the provider gets it, whatever becomes of its answer, or dies before (lost)."""
         parcels = self.do(self.hub.db.write(delivery.claim, self.hub, many))
         lines = [(p.conversation_id, p.recipient) for p in [*self.carried, *parcels]]
         assert len(set(lines)) == len(lines), "two of one line are on their way at once"
-        self.carried += parcels
+        self.carried += [] if lost else parcels
         for parcel in parcels:
+            if not lost:
+                self.sent.add(parcel.out.idempotency_key)
             self.keys.setdefault(parcel.out.idempotency_key, f"out-{len(self.keys)}")
+        if lost:
+            self.crash()
 
     @precondition(lambda self: self.carried)
     @rule(state=st.sampled_from(["sent", "sent", "sent", "queued", "failed", "unconfirmed"]), first=st.booleans())
     def settle(self, state: str, first: bool) -> None:
         """The provider's answer is written down; a queued one is due again at once."""
-        parcel = self.carried.pop(0 if first else -1)
+        self._settled(self.carried.pop(0 if first else -1), state)
+
+    def _settled(self, parcel: Parcel, state: str) -> None:
         number = self.keys[parcel.out.idempotency_key] if state == "sent" else ""
         self.do(self.hub.db.write(delivery.settle, [Outcome(parcel, state, provider_id=number)]))
 
-    @rule(number=st.integers(0, 5), state=st.sampled_from(["delivered", "read", "delivered", "failed"]))
-    def receipt(self, number: int, state: Any) -> None:
-        """News about something sent: early, late, twice, backwards."""
-        name = f"out-{number}"
-        if name not in self.keys.values():
-            return
+    @precondition(lambda self: self.keys)
+    @rule(pick=NUMBERS, state=st.sampled_from(["delivered", "read", "failed"]), soon=st.booleans())
+    def receipt(self, pick: int, state: Any, soon: bool) -> None:
+        """News about something sent: early, late, twice, backwards; stored at once or when its turn comes."""
+        name = f"out-{pick % len(self.keys)}"
         self.do(self._keep({"receipts": [{"id": name, "state": state}]}))
+        if soon:
+            self.do(self._store([self.ready.pop()]))
         if RANK[state] > RANK.get(self.told.get(name, ""), -1):
             self.told[name] = state
 
@@ -370,6 +390,7 @@ class Machine(RuleBasedStateMachine):
             await self._store(batch)
         while parcels := await self.hub.db.write(delivery.claim, self.hub, 10):
             for p in parcels:
+                self.sent.add(p.out.idempotency_key)
                 self.keys.setdefault(p.out.idempotency_key, f"out-{len(self.keys)}")
             done = [Outcome(p, "sent", provider_id=self.keys[p.out.idempotency_key]) for p in parcels]
             await self.hub.db.write(delivery.settle, done)
@@ -387,7 +408,7 @@ class Machine(RuleBasedStateMachine):
         assert {row.message_id for row in rows} == set(self.replies.values()), "P3: a reply without its delivery"
         for row in rows:
             assert row.state not in ("queued", "sending"), "P3: never sent"
-            assert row.idempotency_key in self.keys, "P3: settled without having been sent"
+            assert row.idempotency_key in self.sent, "P3: settled without having been sent"
             if row.state not in ("failed", "unconfirmed"):
                 told = self.told.get(row.provider_id, "sent")
                 wanted = max(RANK[told], RANK["sent"])

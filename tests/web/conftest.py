@@ -5,7 +5,7 @@ import hashlib
 import hmac
 import itertools
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import aiohttp
@@ -62,6 +62,7 @@ class Browser:
 
     def __init__(self, base: str) -> None:
         self.base = base
+        self.at_the_end: list[Callable[[], Awaitable[None]]] = []
         self.http = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True), timeout=aiohttp.ClientTimeout(20))
 
     async def _page(self, answer: aiohttp.ClientResponse) -> Page:
@@ -157,6 +158,8 @@ async def site(settings: Any) -> AsyncIterator[Site]:
         yield running
     finally:
         for browser in running.browsers:
+            for end in browser.at_the_end:
+                await end()
             await browser.http.close()
         async with asyncio.timeout(20):
             await server.stop()

@@ -1,0 +1,221 @@
+"""In a real browser: live updates, answers without reloading, nothing typed is lost, and no barrier that axe can find."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.fakes import lacking
+from tests.web.conftest import PASSWORD, Site
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180), pytest.mark.may_block]
+
+ARGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
+    " --disable-component-update --disable-sync"
+).split()
+WIDTHS = (1440, 390)
+
+
+@pytest.fixture(params=["sqlite"])
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """What a browser sees does not depend on the database: one is enough here."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def chrome(chromium: str) -> AsyncIterator[Any]:
+    """A browser; skips where Playwright or Chromium is missing."""
+    try:
+        from playwright.async_api import async_playwright
+    except ImportError:
+        lacking("playwright is not installed here")
+    async with async_playwright() as driver:
+        browser = await driver.chromium.launch(executable_path=chromium, args=ARGS)
+        yield browser
+        await browser.close()
+
+
+async def signed_in(chrome: Any, site: Site, who: str = "anna", width: int = 1440, scheme: str = "light") -> Any:
+    """A page of somebody who has signed in; it fails the test when the page complains or asks a stranger."""
+    context = await chrome.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, locale="en-GB", timezone_id="Europe/Berlin"
+    )
+    page = await context.new_page()
+    page.set_default_timeout(10_000)
+    page.complaints = []
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("console", lambda m: page.complaints.append(m.text) if "Content Security Policy" in m.text else None)
+    page.on("request", lambda r: None if r.url.startswith((site.base, "data:")) else page.complaints.append(r.url))
+    await page.goto(f"{site.base}/login")
+    await page.fill("[name=email]", f"{who}@firm.example")
+    await page.fill("[name=password]", PASSWORD)
+    await page.click("button")
+    await page.wait_for_url("**/inbox/mine")
+    return page
+
+
+async def test_a_message_appears_live_and_is_answered_noted_and_closed_without_a_reload(
+    chrome: Any, site: Site
+) -> None:
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/inbox/unassigned")
+    await page.evaluate("window.same = true")
+    number = await site.say("Does this appear?", subject="Live")
+    await page.wait_for_selector("#rows .it >> text=Live")
+    await page.click("#rows .it")
+    await page.wait_for_url(f"**/c/{number}?in=unassigned")
+    await page.evaluate("window.same = true")
+
+    await site.say("And this?")
+    await page.wait_for_selector(".bub >> text=And this?")
+    await page.fill("#reply-text", "Yes, it does")
+    await page.keyboard.press("Control+Enter")
+    await page.wait_for_selector(".bub.out >> text=Yes, it does")
+    assert await page.input_value("#reply-text") == ""
+    await page.click("label:has(#mode-note)")
+    await page.fill("#note-text", "Remember this")
+    await page.click(".f-note button")
+    await page.wait_for_selector(".nt >> text=Remember this")
+    await page.click("#head >> text=Close")
+    await page.wait_for_selector("#head >> text=Open again")
+
+    assert await page.evaluate("window.same") is True
+    assert (await page.title()).endswith("Live · Unassigned · Hub")
+    assert page.complaints == []
+
+
+async def test_two_people_see_each_other_and_nothing_typed_is_lost(chrome: Any, site: Site) -> None:
+    number = await site.say("Hello")
+    anna, jonas = await signed_in(chrome, site), await signed_in(chrome, site, "jonas")
+    for page in (anna, jonas):
+        await page.goto(f"{site.base}/c/{number}")
+    await anna.fill("#reply-text", "I am still writi")
+
+    await jonas.fill("#reply-text", "Faster")
+    await jonas.click(".f-reply button.btn-p")
+    await anna.wait_for_selector(".bub.out >> text=Faster")
+    await site.say("Thank you")
+    await anna.wait_for_selector(".bub >> text=Thank you")
+    assert await anna.input_value("#reply-text") == "I am still writi"
+    await anna.reload()
+    assert await anna.input_value("#reply-text") == "I am still writi"
+
+    assert anna.complaints + jonas.complaints == []
+
+
+async def test_a_delivery_that_fails_turns_red_by_itself(chrome: Any, site: Site) -> None:
+    number = await site.say("Hello")
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/c/{number}")
+
+    await page.fill("#reply-text", "Goes nowhere")
+    await page.click(".f-reply button.btn-p")
+
+    await page.wait_for_selector(".bub.failed .trouble >> text=no url")
+    assert page.complaints == []
+
+
+async def test_without_connection_the_page_says_so_and_catches_up_afterwards(chrome: Any, site: Site) -> None:
+    number = await site.say("Hello")
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/c/{number}")
+    await page.wait_for_selector("#reply-text")
+    from tests.web.test_live import joined
+
+    live = await joined(site)
+    most, live_module = 0, __import__("hub.web.live", fromlist=["live"])
+    before, live_module.MOST_STREAMS = live_module.MOST_STREAMS, most
+    try:
+        for reader in list(live.readers):
+            reader.transport.abort()
+        await page.wait_for_selector("#connection:not([hidden])")
+        await page.fill("#reply-text", "typed while offline")
+        await site.say("Said meanwhile")
+    finally:
+        live_module.MOST_STREAMS = before
+
+    await page.wait_for_selector(".bub >> text=Said meanwhile", timeout=20_000)
+    await page.wait_for_selector("#connection", state="hidden")
+    assert await page.input_value("#reply-text") == "typed while offline"
+
+
+async def test_the_html_of_a_mail_shows_in_a_frame_that_can_do_nothing(chrome: Any, site: Site) -> None:
+    number = await site.say("shown as text")
+    evil = (
+        '<p id="ok">Designed</p><script>top.hacked=1</script><img src="x" onerror="top.hacked=2">'
+        '<img data-remote-src="https://tracker.example/x.gif"><iframe src="javascript:top.hacked=3"></iframe>'
+    )
+    import sqlalchemy as sa
+
+    await site.write(lambda c: c.execute(sa.text("UPDATE messages SET html = :html, kind = 'email'"), {"html": evil}))
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/c/{number}")
+    await page.click(".more summary")
+    frame = page.frame_locator("iframe.frame")
+    await frame.locator("#ok").wait_for()
+
+    assert await page.evaluate("window.hacked") is None
+    assert await page.locator(".blocked").is_visible()
+    assert all("tracker" not in text for text in page.complaints if text.startswith("http"))
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS)
+async def test_axe_finds_no_barrier(chrome: Any, site: Site, scheme: str, width: int) -> None:
+    try:
+        from axe_playwright_python.async_playwright import Axe
+    except ImportError:
+        lacking("axe-playwright-python is not installed here")
+    number = await site.say(
+        "A first message", subject="Barriers", attachments=[{"name": "a.txt", "content_base64": "YQ=="}]
+    )
+    await site.say("Somebody else", "other", "Henrik Sørensen")
+    page = await signed_in(chrome, site, width=width, scheme=scheme)
+    await page.goto(f"{site.base}/c/{number}")
+    await page.fill("#reply-text", "This will fail")
+    await page.click(".f-reply button.btn-p")
+    await page.wait_for_selector(".trouble")
+    await page.click("label:has(#mode-note)")
+    await page.fill("#note-text", "A note")
+    await page.click(".f-note button")
+    await page.wait_for_selector(".nt")
+    customer = await page.get_attribute(".cust a[href^='/customers']", "href")
+    axe, said = Axe(), []
+
+    paths = [
+        f"/c/{number}",
+        "/inbox/all",
+        "/inbox/mine",
+        customer,
+        "/search?q=message",
+        "/me",
+        "/welcome/channels",
+        "/c/999999",
+    ]
+    for path in paths:
+        await page.goto(site.base + path)
+        said += await barriers(axe, page, path)
+    await page.goto(f"{site.base}/c/{number}")
+    await page.click("details.menu summary >> nth=0")
+    said += await barriers(axe, page, "an open menu")
+    wide = await page.evaluate("document.documentElement.scrollWidth")
+    await page.context.clear_cookies()
+    for path in ("/login", "/welcome"):
+        await page.goto(site.base + path)
+        said += await barriers(axe, page, path)
+
+    assert said == []
+    assert wide <= width
+
+
+async def barriers(axe: Any, page: Any, path: str) -> list[str]:
+    """What axe has to say about the page, a line each."""
+    async with asyncio.timeout(30):
+        found = await axe.run(page)
+    return [
+        f"{path}: {v['id']}: {n['html'][:160]} {n.get('failureSummary', '')[:200]}"
+        for v in found.response["violations"]
+        for n in v["nodes"]
+    ]
