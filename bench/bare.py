@@ -59,7 +59,8 @@ class SqliteThread:
         self.db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self.db.execute("PRAGMA journal_mode=WAL")
         self.db.execute("PRAGMA synchronous=FULL")
-        self.db.execute("CREATE TABLE IF NOT EXISTS bare (id INTEGER PRIMARY KEY, key TEXT UNIQUE, body BLOB)")
+        self.db.execute("DROP TABLE IF EXISTS bare")
+        self.db.execute("CREATE TABLE bare (id INTEGER PRIMARY KEY, key TEXT UNIQUE, body BLOB)")
         self.lock = threading.Lock()
 
     def write(self, rows: list[tuple[str, bytes]]) -> None:
@@ -95,7 +96,8 @@ async def serve(store: str, port: int) -> None:
         import asyncpg
 
         pool = await asyncpg.create_pool(store, min_size=4, max_size=8)
-        await pool.execute("CREATE TABLE IF NOT EXISTS bare (id BIGSERIAL PRIMARY KEY, key TEXT UNIQUE, body BYTEA)")
+        await pool.execute("DROP TABLE IF EXISTS bare")
+        await pool.execute("CREATE TABLE bare (id BIGSERIAL PRIMARY KEY, key TEXT UNIQUE, body BYTEA)")
         commit = PostgresGroup(pool)
     bare = Bare(commit)
     app = web.Application()

@@ -81,15 +81,15 @@ def hub(database: str, folder: Path, seconds: int, senders: int = 500, prefix: i
     }
 
 
-def run(database: str, seconds: int = 8) -> dict[str, Any]:
-    """Bare handler, bare handler with one durable insert, the hub: side by side."""
+def run(database: str, seconds: int = 8, prefix: int = 0) -> dict[str, Any]:
+    """Bare handler, bare handler with one durable insert, the hub: side by side. ``prefix``: messages sent before."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         own = database or f"sqlite:///{folder / 'hub.db'}"
-        durable = database or f"sqlite:///{folder / 'bare.db'}"
+        durable = database if database.startswith("postgres") else f"sqlite:///{folder / 'bare.db'}"
         nothing = bare("nothing", folder, seconds // 2)
         base = bare(durable, folder, seconds // 2)
-        figures = hub(own, folder, seconds)
+        figures = hub(own, folder, seconds, prefix=prefix)
         again = bare(durable, folder, seconds // 2)
     baseline = (base.rate + again.rate) / 2
     return {

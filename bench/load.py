@@ -75,6 +75,8 @@ def requests_file(path: Path, url_path: str, count: int, senders: int, start: in
 
 def wrk(port: int, requests: Path, seconds: int, connections: int = 64) -> Load:
     """Closed loop: every connection sends its next request when the answer is there."""
+    if not have_wrk():
+        return asyncio.run(closed(port, requests, seconds, connections))
     with tempfile.NamedTemporaryFile("w", suffix=".lua") as script:
         script.write(LUA % (0, requests))
         script.flush()
@@ -110,15 +112,56 @@ def _ms(match: re.Match[str] | None) -> float:
     return float(match[1]) * {"us": 0.001, "ms": 1, "s": 1000}[match[2]] if match else 0
 
 
+def _split(requests: Path) -> list[bytes]:
+    data = requests.read_bytes()
+    found = []
+    at = 0
+    while at < len(data):
+        size = int(data[at : at + 8])
+        found.append(data[at + 8 : at + 8 + size])
+        at += 8 + size
+    return found
+
+
+async def _answer(reader: asyncio.StreamReader) -> bool:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = re.search(rb"[Cc]ontent-[Ll]ength: (\d+)", head)
+    await reader.readexactly(int(length[1]) if length else 0)
+    return head.startswith(b"HTTP/1.1 2")
+
+
+async def closed(port: int, requests: Path, seconds: float, connections: int) -> Load:
+    """What wrk does, slower: this loader then takes much of the machine's time itself."""
+    turn = iter(_split(requests))
+    latencies: list[float] = []
+    bad = 0
+    begin = time.perf_counter()
+
+    async def one() -> None:
+        nonlocal bad
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for body in turn:
+            sent = time.perf_counter()
+            if sent > begin + seconds:
+                break
+            writer.write(body)
+            bad += not await _answer(reader)
+            latencies.append((time.perf_counter() - sent) * 1000)
+        writer.close()
+
+    await asyncio.gather(*(one() for _ in range(connections)))
+    return _load(latencies, time.perf_counter() - begin, bad)
+
+
+def _load(latencies: list[float], spent: float, bad: int) -> Load:
+    latencies.sort()
+    count = len(latencies)
+    return Load(count / spent, latencies[count // 2], latencies[int(count * 0.99)], bad, count)
+
+
 async def paced(port: int, requests: Path, rate: float, seconds: float, connections: int = 32) -> Load:
     """Open loop: requests leave at a fixed rate whatever the answers do; latency counts from when each was due."""
-    data = requests.read_bytes()
-    bodies = []
-    at = 0
-    while at < len(data) and len(bodies) < int(rate * seconds):
-        size = int(data[at : at + 8])
-        bodies.append(data[at + 8 : at + 8 + size])
-        at += 8 + size
+    bodies = _split(requests)[: int(rate * seconds)]
     latencies: list[float] = []
     bad = 0
     turn = iter(range(len(bodies)))
@@ -133,23 +176,12 @@ async def paced(port: int, requests: Path, rate: float, seconds: float, connecti
             if delay > 0:
                 await asyncio.sleep(delay)
             writer.write(bodies[i])
-            head = await reader.readuntil(b"\r\n\r\n")
-            length = re.search(rb"[Cc]ontent-[Ll]ength: (\d+)", head)
-            await reader.readexactly(int(length[1]) if length else 0)
+            bad += not await _answer(reader)
             latencies.append((time.perf_counter() - due) * 1000)
-            bad += not head.startswith(b"HTTP/1.1 2")
         writer.close()
 
     await asyncio.gather(*(one() for _ in range(connections)))
-    latencies.sort()
-    spent = time.perf_counter() - begin
-    return Load(
-        len(latencies) / spent,
-        latencies[len(latencies) // 2],
-        latencies[int(len(latencies) * 0.99)],
-        bad,
-        len(latencies),
-    )
+    return _load(latencies, time.perf_counter() - begin, bad)
 
 
 def have_wrk() -> bool:

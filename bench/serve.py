@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import resource
 import signal
 from contextlib import suppress
 
@@ -32,6 +33,13 @@ def add_channel(conn: Connection, hub: Hub, url: str) -> str:
     return row.config.key
 
 
+def add_mail(conn: Connection, hub: Hub, address: str) -> None:
+    """A mail channel; made at the first start."""
+    if not any(row.config.name == "bench mail" for row in channels.all_rows(conn, hub.box)):
+        row = channels.add(conn, hub.box, "email", "bench mail", {"address": address})
+        events.append(conn, [events.NewEvent("channel.added", channel_id=row.config.id)])
+
+
 def add_token(conn: Connection) -> str:
     """An administrator's API token."""
     found = accounts.by_email(conn, "bench@example.org")
@@ -43,17 +51,16 @@ async def start() -> tuple[Server, dict[str, object]]:
     """A running server and how to reach it."""
     server = await build(load(), migrate=True)
     key = await server.hub.db.write(add_channel, server.hub, os.environ.get("HUB_BENCH_URL", ""))
+    if address := os.environ.get("HUB_BENCH_MAIL"):
+        await server.hub.db.write(add_mail, server.hub, address)
     token = await server.hub.db.write(add_token)
     await server.start()
     return server, {"port": server.port, "key": key, "token": token, "pid": os.getpid(), "smtp_port": server.smtp_port}
 
 
 async def main() -> None:
-    import sys
-
-    if os.environ.get("SWI"):
-        sys.setswitchinterval(float(os.environ["SWI"]))
     """Serve until SIGTERM."""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     server, facts = await start()
     print(json.dumps(facts), flush=True)
     ended = asyncio.Event()

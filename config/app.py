@@ -14,7 +14,7 @@ from typing import IO
 from aiohttp import web
 
 from config.settings import Settings, SettingsError, split_address
-from hub import accounts, collaboration, delivery, journal, migrations
+from hub import accounts, collaboration, delivery, journal, migrations, once
 from hub.blobs import Blobs
 from hub.bus import Bus, RedisBus
 from hub.channels import Channels
@@ -142,7 +142,11 @@ async def _prune(hub: Hub) -> None:
     await hub.db.write(accounts.prune)
 
 
-JOBS = [Job("wake", 5, _wake), Job("prune", 600, _prune)]
+async def _forget(hub: Hub) -> None:
+    await hub.db.write(once.prune)
+
+
+JOBS = [Job("wake", 5, _wake), Job("prune", 600, _prune), Job("forget", 3600, _forget)]
 
 
 def _only_process(folder: Path) -> IO[str]:

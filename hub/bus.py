@@ -1,4 +1,4 @@
-"""Telling the other processes "look again". A hint may get lost; the database is the truth and is asked every two seconds anyway."""
+"""Telling the other processes "look again". A hint may get lost; the database is the truth and is asked every second anyway."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Bus:
 
     def publish(self) -> None:
         """Something was committed. Never waits, never fails."""
-        with contextlib.suppress(OSError):  # a lost hint is no loss: everybody looks by himself every two seconds
+        with contextlib.suppress(OSError):  # a lost hint is no loss: everybody looks by himself every second
             hit("bus.before_publish")
             self._tell()
 
@@ -71,7 +71,7 @@ class RedisBus(Bus):
     """Hints over a Redis stream, read from the last id seen, so that a reconnect misses nothing.
 
     Redis is never on the way of an answer: publishing happens in the background with a short patience, and while Redis is down
-    every process still looks at the database every two seconds.
+    every process still looks at the database every second.
     """
 
     def __init__(self, url: str) -> None:

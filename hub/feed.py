@@ -16,7 +16,7 @@ from hub.tasks import Backoff
 log = logging.getLogger(__name__)
 
 #: Without any hint the database is asked this often (seconds): the safety net under Redis and the command line.
-EVERY = 2.0
+EVERY = 1.0
 #: Events of one look.
 MOST = 500
 

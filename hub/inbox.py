@@ -326,6 +326,11 @@ def _write_cursor(first: int, number: int) -> str:
 def _read_cursor(text: str) -> tuple[int, int]:
     try:
         first, _, number = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode().partition(".")
-        return int(first), int(number)
+        if max(int(first), int(number)) < 2**63 and min(int(first), int(number)) >= 0:
+            return int(first), int(number)
     except (ValueError, binascii.Error, UnicodeDecodeError) as error:
-        raise ValueError("This cursor is none of ours; begin without one.") from error
+        raise ValueError(_NO_CURSOR) from error
+    raise ValueError(_NO_CURSOR)
+
+
+_NO_CURSOR = "This cursor is none of ours; begin without one."

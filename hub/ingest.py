@@ -304,6 +304,18 @@ class Ingest:
             if not found:
                 await asyncio.sleep(2)
 
+    async def catch_up(self, seconds: float = 5) -> None:
+        """Before the doors open, for at most ``seconds``: what a crash left behind goes first, so that it keeps its place."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        try:
+            while loop.time() < end and (await self.sweep() or self._ready.qsize() > AHEAD // 2):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)  # the store loop takes them away
+        except Exception as error:
+            if not is_passing(error):
+                raise
+            log.warning("what was left behind has to wait: %s", error)
+
     async def sweep(self, most: int = 200) -> int:
         """One round; how many entries were picked up."""
         hit("sweep.before_claim")

@@ -250,7 +250,8 @@ def _write(
     number, *rest = allocate(conn, "ids", 2 + len(recipients))
     moment = now()
     kind = "email" if channel.adapter.traits.subject else "text"
-    insert_rows(conn, messages, [_row(number, actor, home, channel, draft, to, kind) | {"reply_to_id": answered}])
+    row = _row(number, actor, home, channel, draft, to, kind) | {"reply_to_id": answered}
+    insert_rows(conn, messages, [row])
     if files:
         conn.execute(sa.update(attachments).where(among(attachments.c.id, files)).values(message_id=number))
     due = conn.execute(sa.select(db_now())).scalar_one() + int(undo_seconds * 1000)
@@ -260,7 +261,7 @@ def _write(
         [_delivery(n, number, home, channel, a, due, moment) for n, a in zip(rest, recipients, strict=False)],
     )
     conversations.add_participants(conn, [(home.id, address, channel.id) for address in recipients])
-    search.add(conn, [(number, search.indexed(draft.subject, draft.text))])
+    search.add(conn, [(number, search.indexed(row["subject"], row["text"]))])
     home.touched, home.last_message_id, home.last_message_at = True, number, moment
     home.preview, home.waiting_since, home.unread = preview(draft.text), None, 0
     if home.status in ("closed", "snoozed"):

@@ -37,7 +37,7 @@ _guess = sa.text(
     "EXPLAIN (FORMAT JSON) SELECT message_id FROM message_search WHERE words @@ to_tsquery('simple', :query)"
 )
 #: PostgreSQL looks at so many newest messages first when a word seems to be in more than `RARE` of them: it is found there.
-WINDOW, RARE = 20_000, 2_000
+WINDOW, RARE = 20_000, 5_000
 
 
 def indexed(*texts: str) -> str:

@@ -35,7 +35,7 @@ def run(argv: Sequence[str], front: Any) -> int:
 
 
 def _finish(command: Any, front: Any, args: argparse.Namespace) -> int:
-    from hub.cli.house import EXPECTED
+    from hub.cli.house import EXPECTED, in_words
 
     try:
         loop = _loop_factory() if args.run.startswith("serving:") else None
@@ -46,8 +46,7 @@ def _finish(command: Any, front: Any, args: argparse.Namespace) -> int:
     except BrokenPipeError:
         raise
     except (Failed, *EXPECTED) as error:
-        words = " ".join(str(error).split()) or type(error).__name__
-        sys.stderr.write(f"hub: {words}\n")
+        sys.stderr.write(f"hub: {in_words(error)}\n")
         return 1
 
 

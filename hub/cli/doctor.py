@@ -15,7 +15,7 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub import accounts, channels, migrations
-from hub.cli.house import print_json, settings_of
+from hub.cli.house import in_words, print_json, settings_of
 from hub.clock import now
 from hub.core import Hub
 from hub.database import SqliteDatabase, db_now, lit
@@ -37,11 +37,14 @@ class Finding(Struct, frozen=True):
 
 
 async def doctor(front: Any, args: argparse.Namespace) -> int:
-    """Every check; exit code 1 when one is an error."""
+    """Every check that makes sense; exit code 1 when one is an error."""
     settings = settings_of(front, args)
     hub: Hub = front.open_hub(settings)
     try:
-        found = [await _safely(name, check, hub, settings) for name, check in CHECKS]
+        found = [await _safely("database", _database, hub, settings)]
+        works = found[0][0].state == "ok"
+        checks = CHECKS if works else [("storage", _storage)]
+        found += [await _safely(name, check, hub, settings) for name, check in checks]
     finally:
         await hub.channels.close()
         await hub.db.close()
@@ -63,8 +66,7 @@ async def _safely(name: str, check: Check, hub: Hub, settings: Any) -> list[Find
         async with asyncio.timeout(15):
             return await check(hub, settings)
     except Exception as error:
-        words = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        return [Finding(name, "error", words, "see whether the other checks say why")]
+        return [Finding(name, "error", in_words(error)[:300], ADVICE.get(name, "see what the other checks say"))]
 
 
 async def _database(hub: Hub, _: Any) -> list[Finding]:
@@ -160,8 +162,11 @@ async def _work(hub: Hub, _: Any) -> list[Finding]:
     return found or [Finding("work", "ok", "nothing waits")]
 
 
+ADVICE = {
+    "database": "start it, correct HUB_DATABASE, or restore a backup",
+    "storage": "let the hub's user write into the data folder",
+}
 CHECKS: list[tuple[str, Check]] = [
-    ("database", _database),
     ("migrations", _schema),
     ("storage", _storage),
     ("clock", _clock),

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import msgspec
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from hub import accounts, backup, channels, migrations, moving, outbox
+from hub import backup, migrations, moving, outbox
 from hub.clock import rfc3339
 from hub.core import Hub
 from hub.database import Unavailable
@@ -18,8 +19,9 @@ from hub.messages import Refused
 
 #: Failures that are answers, not accidents.
 EXPECTED = (
-    accounts.Invalid,
-    channels.Invalid,
+    ValueError,
+    OSError,
+    SQLAlchemyError,
     migrations.NeedsMigration,
     backup.BackupFailed,
     moving.MoveFailed,
@@ -27,6 +29,19 @@ EXPECTED = (
     Unavailable,
     Refused,
 )
+
+
+def in_words(error: BaseException) -> str:
+    """A failure in one line; what a database said without the statement."""
+    if isinstance(error, DBAPIError):
+        return f"The database says: {_one_line(error.orig)[:300]}. “hub doctor” looks closer."
+    if isinstance(error, ConnectionError):
+        return f"The database does not answer: {_one_line(error)}. Is it running, and is HUB_DATABASE right?"
+    return _one_line(error) or f"It failed with {type(error).__name__}."
+
+
+def _one_line(error: BaseException | None) -> str:
+    return " ".join(str(error).split())
 
 
 def settings_of(front: Any, args: argparse.Namespace) -> Any:

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from hub import sessions
 from hub.http import HOUSE
-from hub.web import deeds, doors, files, pages, rendering
+from hub.web import deeds, doors, files, metrics, pages, rendering
 from hub.web.live import Live
 from hub.web.screens import screen
 
@@ -19,6 +19,7 @@ def add_routes(app: web.Application) -> None:
     app[doors.LIVE] = live = Live(app[HOUSE])
     app.on_startup.append(live.start)
     app.on_shutdown.append(live.close)
+    metrics.add_routes(app)
     get, post = app.router.add_get, app.router.add_post
     get("/static/{file}", app[rendering.ASSETS].serve)
     get("/login", doors.login_page)

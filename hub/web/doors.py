@@ -177,7 +177,7 @@ async def logout(request: web.Request) -> web.StreamResponse:
         await request.app[HOUSE].hub.db.write(accounts.close_session, token)
         forget(request)
         request.app[LIVE].end_session(accounts.token_hash(token))
-    answer = web.Response(status=303, headers={"Location": "/login", "Clear-Site-Data": '"cache"'})
+    answer = web.Response(status=303, headers={"Location": "/login"})
     answer.del_cookie(cookie_name(request), path="/", secure=request.app[HOUSE].secure, httponly=True, samesite="Lax")
     return answer
 

@@ -21,7 +21,7 @@ from hub.web.screens import number_in
 SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"})
 _TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}")
 _CID = re.compile(r'src="cid:([^"]*)"')
-_KEPT = "private, max-age=86400, immutable"
+_KEPT = "private, max-age=3600"
 _NOTHING = "default-src 'none'; sandbox; frame-ancestors 'none'"
 
 

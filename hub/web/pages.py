@@ -34,7 +34,7 @@ class Way(Struct, frozen=True):
 
 
 class Composer(Struct, frozen=True):
-    """What stands in the box. ``client_id`` names the act of sending; ``kept`` are files that are already here."""
+    """What stands in the box. ``client_id`` names the act of sending in ``mode``; ``kept`` are files that are already here."""
 
     client_id: str = ""
     mode: str = "reply"
@@ -168,7 +168,7 @@ def _last_channel(opened: Opened) -> int:
 def _filled(composer: Composer, channels: Channels, opened: Opened, actor: Actor) -> Composer:
     possible = bool(ways(channels, opened)) and actor.role in RIGHTS["reply"]
     return Composer(
-        secrets.token_urlsafe(12) if not composer.client_id else composer.client_id,
+        composer.client_id or secrets.token_urlsafe(12),
         composer.mode if possible else "note",
         composer.text,
         composer.note,

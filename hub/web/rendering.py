@@ -5,7 +5,10 @@ Autoescape is always on; nothing is marked safe anywhere, so a text of a strange
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import hashlib
+import secrets
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
@@ -39,8 +42,26 @@ OTHER = ("globe", "social")
 
 
 def setup(app: web.Application) -> None:
-    """Read the static files and templates; once per application."""
-    app[ASSETS] = assets = Assets()
+    """Give the application its static files and templates."""
+    app[ASSETS], app[_PAGES] = _loaded()
+    app.on_startup.append(_warm)
+
+
+async def _warm(app: web.Application) -> None:
+    """Compile every template now, in a thread: the first page of the day should not wait for it."""
+    await asyncio.to_thread(_compiled)
+
+
+@functools.cache
+def _compiled() -> int:
+    environment = _loaded()[1]
+    return len([environment.get_template(name) for name in environment.list_templates(extensions=["j2"])])
+
+
+@functools.cache
+def _loaded() -> tuple[Assets, jinja2.Environment]:
+    """Read the files; once per process."""
+    assets = Assets()
     folder = resources.files("templates")
     with resources.as_file(folder) as path:
         loader = jinja2.FileSystemLoader(path)
@@ -60,10 +81,11 @@ def setup(app: web.Application) -> None:
         "look": lambda kind: LOOKS.get(kind, OTHER),
         "address_look": lambda address: ADDRESS_LOOKS.get(address.partition(":")[0], OTHER),
         "bare": bare,
+        "fresh_id": lambda: secrets.token_urlsafe(12),
         "languages": LANGUAGES,
         "quote": lambda text: quote(text, safe=""),
     }
-    app[_PAGES] = environment
+    return assets, environment
 
 
 def hue(name: str) -> int:
@@ -122,4 +144,7 @@ def show(
         **values,
     }
     text = request.app[_PAGES].get_template(template).render(context)
-    return web.Response(text=text, status=status, content_type="text/html", headers={"Cache-Control": "no-store"})
+    answer = web.Response(text=text, status=status, content_type="text/html", headers={"Cache-Control": "no-store"})
+    if len(text) > 4000:
+        answer.enable_compression()
+    return answer

@@ -87,7 +87,7 @@ class When:
             )
         )
 
-    def date(self, ms: int) -> str:
+    def on(self, ms: int) -> str:
         """17 November 2026"""
         return self._long(self._at(ms).date())
 

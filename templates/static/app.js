@@ -145,7 +145,7 @@ async function loadOlder(event) {
 }
 
 // ── forms ────────────────────────────────────────────────────────────────────────────────────────────────────────
-const draftKey = form => `draft:${number}:${form.dataset.compose}`
+const draftKey = form => `draft:${body.dataset.me}:${number}:${form.dataset.compose}`
 const textOf = form => $('textarea', form)
 
 function trouble(text) {

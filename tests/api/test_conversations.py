@@ -299,7 +299,7 @@ async def test_a_message_shows_its_deliveries_and_the_very_bytes_it_came_in(hous
 
     raw = await house.ask("agent", "GET", inbound["raw_url"])
     none = await house.ask("agent", "GET", f"/messages/{sent['id']}/raw")
-    settled = await until(lambda: _state(house, sent["id"], {"sent", "failed"}))
+    settled: Any = await until(lambda: _state(house, sent["id"], {"sent", "failed"}))
 
     assert b'"text": "Where is my parcel?"' in raw.body
     assert raw.headers["Content-Type"] == "application/octet-stream"
@@ -332,7 +332,7 @@ async def test_an_envelope_with_a_hidden_conversations_message_is_not_handed_out
     url = f"{house.base}/webhooks/api/{house.channels['north'].config.key}"
     async with house.session.post(url, data=body, headers={"X-Hub-Signature-256": signature}):
         pass
-    found = await until(lambda: _found(house, "q=secret"))
+    found: Any = await until(lambda: _found(house, "q=secret"))
     otto = next(c for c in found if c["customer_name"] == "otto")
     nora = next(c for c in found if c["customer_name"] == "Nora North")
     await house.ask("admin", "PUT", f"/conversations/{otto['id']}/assignee", {"team": str(house.teams["south"])})

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from hub.api import ROUTES
+from hub.api.wire import ROUTES
 from tests.api.conftest import House, wire_only
 from tests.api.test_access import own_ids
 

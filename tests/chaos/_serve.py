@@ -30,10 +30,10 @@ WANTED = json.loads(os.environ.get("HUB_TEST_CHAOS", "{}"))
 SERVER: web.AppKey[Server] = web.AppKey("server", Server)
 
 
-def conversation_of(conn: Connection, number: str) -> int | None:
-    """The conversation of a customer's message by the provider's id."""
+def conversation_of(conn: Connection, number: str) -> int:
+    """The conversation of a customer's message by the provider's id, 0 while it is not stored."""
     found = sa.select(messages.c.conversation_id).where(messages.c.provider_id == number, messages.c.direction == "in")
-    return conn.execute(found.order_by(messages.c.id)).scalars().first()
+    return conn.execute(found.order_by(messages.c.id)).scalars().first() or 0
 
 
 async def reply(request: web.Request) -> web.Response:
@@ -46,9 +46,10 @@ async def reply(request: web.Request) -> web.Response:
             conversation = int(asked["conversation"])
         else:
             conversation = await hub.db.read(conversation_of, asked["in"])
-            if conversation is None:
+            if not conversation:
                 return web.json_response({}, status=404)
         actor = await hub.db.read(accounts.actor, int(asked["actor"]))
+        assert actor is not None
         draft = outbox.Draft(asked["text"], asked["client_id"])
         number, fresh = await hub.db.write(outbox.reply, actor, hub.channels, 0, conversation, draft)
     except (Unavailable, OSError) as error:
@@ -64,8 +65,8 @@ async def reply(request: web.Request) -> web.Response:
 def count(conn: Connection) -> dict[str, int]:
     """What is not finished yet, and what was set aside."""
     j, d = journal.c, deliveries.c
-    by_state = dict(conn.execute(sa.select(j.state, sa.func.count()).group_by(j.state)).tuples().all())
-    sending = dict(conn.execute(sa.select(d.state, sa.func.count()).group_by(d.state)).tuples().all())
+    by_state = {row[0]: row[1] for row in conn.execute(sa.select(j.state, sa.func.count()).group_by(j.state))}
+    sending = {row[0]: row[1] for row in conn.execute(sa.select(d.state, sa.func.count()).group_by(d.state))}
     return {
         "kept": by_state.get("kept", 0),
         "failed": by_state.get("failed", 0),
@@ -108,7 +109,7 @@ async def main() -> None:
     set_up(given.log_format, given.log_level)
     logging.getLogger("aiohttp.access").disabled = True
     if WANTED.get("quick", True):
-        delivery.STEPS = (0.003, 0.01, 0.02, 0.03, 0.05)
+        delivery.STEPS = (0.003, 0.01, 0.02, 0.03, 0.05, 0.05, 0.05, 0.05)  # type: ignore[assignment]
     if "lease" in WANTED:
         delivery.LEASE = WANTED["lease"]
     server = await build(given, roles=WANTED.get("roles", ROLES))

@@ -47,6 +47,7 @@ class Result(Struct):
     replies: int
     lost: int
     dup: int
+    detail: dict[str, int]
     feed_missed: int
     odd_statuses: dict[str, int]
     no_retry_after: int
@@ -54,6 +55,7 @@ class Result(Struct):
     healthy: bool
     drained: bool
     wall: float
+    log: str = ""
 
     @property
     def longest_request_s(self) -> float:
@@ -83,7 +85,7 @@ class Result(Struct):
             for p in self.phases
         )
         return (
-            f"deps acked={self.acked} replies={self.replies} lost={self.lost} dup={self.dup}"
+            f"deps acked={self.acked} replies={self.replies} lost={self.lost} dup={self.dup} {self.detail}"
             f" feed_missed={self.feed_missed} longest_request={self.longest_request_s:.2f}s"
             f" recovery={self.recovery_s:.2f}s redis_request={self.redis_request_s:.2f}s lag={self.lag_s:.2f}s"
             f" odd={self.odd_statuses} no_retry_after={self.no_retry_after} dead={self.dead} healthy={self.healthy}"
@@ -93,7 +95,8 @@ class Result(Struct):
     def json(self) -> str:
         named = ("longest_request_s", "recovery_s", "redis_request_s", "lag_s")
         more = {n: round(getattr(self, n), 3) for n in named}
-        return msgspec.json.encode({"name": "deps", "pass": self.passed, **more, **msgspec.to_builtins(self)}).decode()
+        rest = {k: v for k, v in msgspec.to_builtins(self).items() if k != "log"}
+        return msgspec.json.encode({"name": "deps", "pass": self.passed, **more, **rest}).decode()
 
 
 class Watch:
@@ -103,6 +106,8 @@ class Watch:
         self.here, self.provider = here, provider
         self.phase = Phase("calm")
         self.ack = asyncio.Event()
+        #: held while a message is on its way to the quiet one: a phase begins and ends between two of them
+        self.measuring = asyncio.Lock()
         self.odd: dict[str, int] = {}
         self.no_retry_after = 0
         self._tasks = [asyncio.create_task(self._knock(n)) for n in range(2)] + [asyncio.create_task(self._lag())]
@@ -164,10 +169,11 @@ class Watch:
         try:
             while True:
                 count += 1
-                name, phase = f"lag-{count}", self.phase
-                if await self._webhook(self.here.processes[0], name) == 200:
-                    await self._seen(database, name, phase)
-                await asyncio.sleep(0.3)
+                async with self.measuring:
+                    name, phase = f"lag-{count}", self.phase
+                    if await self._webhook(self.here.processes[0], name) == 200:
+                        await self._seen(database, name, phase)
+                await asyncio.sleep(0.2)
         finally:
             await database.close()
 
@@ -181,17 +187,18 @@ class Watch:
         )
         began = time.monotonic()
         number = None
-        while time.monotonic() - began < 8:
-            try:
+        try:
+            while time.monotonic() - began < 8:
                 number = number or await database.read(lambda c: c.execute(wanted).scalar())
-            except Exception:
-                return  # the database is away: no measure of lag
-            if number:
-                status, said = await self.here.ask(self.here.processes[2], "/chaos/feed")
-                if status == 200 and said["last"] >= number:
-                    break
-            await asyncio.sleep(0.02)
-        phase.lag = max(phase.lag, time.monotonic() - began)
+                if number:
+                    status, said = await self.here.ask(self.here.processes[2], "/chaos/feed")
+                    if status == 200 and said["last"] >= number:
+                        break
+                await asyncio.sleep(0.02)
+        except Exception:
+            return  # the database is away: no measure of lag
+        finally:
+            phase.lag = max(phase.lag, time.monotonic() - began)
 
 
 async def run(hold: float = 2.5, mutant: str = "", only: Sequence[str] = ()) -> Result:
@@ -231,8 +238,9 @@ async def _faults(
     async def fault(name: str, break_it: Callable[[], Any], mend: Callable[[], Any], last: float) -> None:
         if only and name not in only:
             return
-        watch.phase = Phase(name)
-        phases.append(watch.phase)
+        async with watch.measuring:
+            watch.phase = Phase(name)
+            phases.append(watch.phase)
         await asyncio.sleep(0.3)  # what began before ends before
         await _do(break_it)
         await asyncio.sleep(last)
@@ -248,8 +256,8 @@ async def _faults(
     await fault("postgres frozen", postgres.freeze, postgres.thaw, 2 * hold)
     await fault("postgres silent", proxies[0].silence, proxies[0].speak, 2 * hold)
     await fault("postgres reset", proxies[0].reset, proxies[0].reset, 0.3)
-    await fault("redis killed", lambda: _in_thread(redis.kill), lambda: _in_thread(redis.start), hold)
-    await fault("redis frozen", redis.freeze, redis.thaw, hold)
+    await fault("redis killed", lambda: _in_thread(redis.kill), lambda: _in_thread(redis.start), 1.6 * hold)
+    await fault("redis frozen", redis.freeze, redis.thaw, 1.6 * hold)
     await fault("redis silent", proxies[1].silence, proxies[1].speak, hold)
     await fault("redis reset", proxies[1].reset, proxies[1].reset, 0.3)
     stop.set()
@@ -279,6 +287,14 @@ async def _figures(
         replies=len(answers.acked),
         lost=counted.lost_in + counted.lost_receipts + len(set(answers.acked.values()) - effects),
         dup=counted.dup_in + provider.duplicates + counted.disorder_views + provider.disorder,
+        detail={
+            "lost_in": counted.lost_in,
+            "lost_receipts": counted.lost_receipts,
+            "lost_out": len(set(answers.acked.values()) - effects),
+            "unanswered": answers.asked - len(answers.acked),
+            "unread": counted.unread_journal,
+            "unsent": counted.wrong_states,
+        },
         feed_missed=feed_missed,
         odd_statuses=watch.odd,
         no_retry_after=watch.no_retry_after,
@@ -286,6 +302,7 @@ async def _figures(
         healthy=all(status == 200 for status, _ in health),
         drained=drained,
         wall=time.monotonic() - began,
+        log="\n".join(p.log(20_000) for p in here.processes),
     )
 
 
@@ -316,8 +333,11 @@ def main() -> int:
     size.add_argument("--release", action="store_const", const=120.0, dest="hold")
     parser.add_argument("--mutant", choices=["no-deadline", "deaf"], default="")
     parser.add_argument("--only", nargs="*", default=[], help="names of faults, like “redis killed”")
+    parser.add_argument("--verbose", action="store_true", help="also the end of the hubs' logs")
     given = parser.parse_args()
     result = asyncio.run(run(given.hold, given.mutant, given.only))
+    if given.verbose:
+        print(result.log, file=sys.stderr)
     print(result.line())
     print(result.json())
     return 0 if result.passed else 1

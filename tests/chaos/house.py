@@ -25,6 +25,7 @@ from hub.migrations import upgrade
 from hub.receipts import RANK
 from hub.secretbox import SecretBox, load_keys
 from hub.tables import deliveries, journal, messages
+from hub.tables import events as happened
 from tests.servers import Postgres, Redis, Server, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -305,9 +306,7 @@ class Follower:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self.look()
-        total = await self.database.read(
-            lambda c: c.execute(sa.select(sa.func.count()).select_from(events.events)).scalar()
-        )
+        total = await self.database.read(lambda c: c.execute(sa.select(sa.func.count()).select_from(happened)).scalar())
         await self.database.close()
         return int(total or 0) - self.seen
 
@@ -339,7 +338,7 @@ def _count(conn: Connection, provider: ProviderTwin) -> Count:
     m, d = messages.c, deliveries.c
     rows = conn.execute(sa.select(m.provider_id, m.id).where(m.direction == "in").order_by(m.id)).all()
     stored = [row.provider_id for row in rows]
-    states = dict(conn.execute(sa.select(d.provider_id, d.state).where(d.provider_id != "")).tuples().all())
+    states = {row[0]: row[1] for row in conn.execute(sa.select(d.provider_id, d.state).where(d.provider_id != ""))}
     wanted = {number: state for number, state in provider.told.items() if state}
     kept = conn.execute(sa.select(sa.func.count()).where(journal.c.state != "read")).scalar() or 0
     odd = conn.execute(sa.select(sa.func.count()).where(d.state.in_(("failed", "unconfirmed", "sending")))).scalar()
@@ -361,14 +360,14 @@ def _count(conn: Connection, provider: ProviderTwin) -> Count:
 
 def _disorder(conn: Connection) -> int:
     """Conversations whose timeline, read in pages from either end, is not the order of the spine; messages told not once."""
-    e = events.events.c
+    e = happened.c
     told = conn.execute(
         sa.select(e.message_id, sa.func.count())
         .where(e.kind.in_(("message.received", "message.sent")))
         .group_by(e.message_id)
     ).all()
-    bad = sum(n != 1 for _, n in told)
-    bad += abs(len(told) - (conn.execute(sa.select(sa.func.count()).select_from(messages)).scalar() or 0))
+    total = conn.execute(sa.select(sa.func.count()).select_from(messages)).scalar() or 0
+    bad: int = sum(n != 1 for _, n in told) + abs(len(told) - total)
     some = conn.execute(sa.select(e.conversation_id).where(e.shown).distinct().order_by(e.conversation_id).limit(12))
     for number in some.scalars().all():
         truth = list(conn.execute(sa.select(e.id).where(e.conversation_id == number, e.shown).order_by(e.id)).scalars())

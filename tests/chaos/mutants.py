@@ -54,7 +54,11 @@ async def _ack_early(server: Server) -> None:
 
 async def _no_unique(server: Server) -> None:
     key = store.dedupe_key
-    store.dedupe_key = lambda channel, number: key(channel, number) + secrets.token_hex(4)
+
+    def other(channel_id: int, provider_id: str) -> str:
+        return key(channel_id, provider_id) + secrets.token_hex(4)
+
+    store.dedupe_key = other
 
 
 async def _no_idempotency(server: Server) -> None:
@@ -111,7 +115,7 @@ async def _no_patience(server: Server) -> None:
     async def once(self: Ingest, step: Any, *args: Any, **kwargs: Any) -> Any:
         return await step(*args, **kwargs)
 
-    Ingest._insist = once  # type: ignore[method-assign, assignment]
+    Ingest._insist = once  # type: ignore[method-assign]
 
 
 async def _no_deadline(server: Server) -> None:
@@ -128,10 +132,10 @@ def poison() -> None:
     """No sabotage: from now on the database refuses messages that say POISON, as it would for contents it cannot hold."""
     row = store._row
 
-    def picky(entry: Any, home: Any) -> dict[str, Any]:
-        if entry.message.text == "POISON":
+    def picky(e: Any, home: Any) -> dict[str, Any]:
+        if e.message.text == "POISON":
             raise ValueError("this cannot be stored")
-        return row(entry, home)
+        return row(e, home)
 
     store._row = picky
 

@@ -66,6 +66,10 @@ class ChaosProxy:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        with contextlib.suppress(asyncio.CancelledError):  # asyncio.streams would only complain aloud
+            await self._serve(reader, writer)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
         if self.mode == "refuse":
             writer.transport.abort()

@@ -71,15 +71,15 @@ from tests.chaos import mutants
 
 T = TypeVar("T")
 
+_FORGET = sa.update(deliveries).where(deliveries.c.state == "sending").values(state="sent")
 #: The sabotage → what it does to which module.
 MUTANTS: dict[str, tuple[Any, str, Any]] = {
     "no-unique": (store, "dedupe_key", lambda channel, number: f"{channel}:{number}:{secrets.token_hex(4)}"),
     "no-lattice": (receipts, "climbs", lambda before, after: before != after),
     "no-early-receipts": (receipts, "park", lambda conn, early: None),
     "no-sweep": (journal, "claim_orphans", lambda conn, lease, most: []),
-    "no-recovery": (delivery, "free_leases", lambda conn: conn.execute(_forget) and None),
+    "no-recovery": (delivery, "free_leases", lambda conn: conn.execute(_FORGET) and None),
 }
-_forget = sa.update(deliveries).where(deliveries.c.state == "sending").values(state="sent")
 
 NUMBERS = st.integers(0, 11)
 
@@ -179,7 +179,9 @@ class Machine(RuleBasedStateMachine):
     @rule(numbers=st.lists(NUMBERS, min_size=1, max_size=3), poison=st.booleans())
     def deliver(self, numbers: list[int], poison: bool) -> None:
         """A webhook with some messages, maybe some that came before, maybe a poisonous one alone; acknowledged."""
-        said = [{"id": f"m{n}", "from": {"address": f"c{n % 3}"}, "text": f"message {n}"} for n in numbers]
+        said: list[dict[str, Any]] = [
+            {"id": f"m{n}", "from": {"address": f"c{n % 3}"}, "text": f"message {n}"} for n in numbers
+        ]
         if poison and numbers == [7]:
             said = [{"id": "p7", "from": {"address": "c9"}, "text": "POISON"}]
             self.poison.add("p7")
@@ -429,7 +431,7 @@ def run(examples: int, steps: int, mutant: str = "", seconds: float = 0) -> str:
         stateful_step_count=steps,
         deadline=None,
         database=None,
-        derandomize=not mutant and examples < 1000,
+        derandomize=examples < 1000,
         suppress_health_check=list(HealthCheck),
         phases=[Phase.generate] if mutant else [Phase.generate, Phase.shrink],
         print_blob=False,
@@ -441,11 +443,11 @@ def run(examples: int, steps: int, mutant: str = "", seconds: float = 0) -> str:
     try:
         for patch in patches:
             patch.start()
-        run_state_machine_as_test(Limited if seconds else Machine, settings=settings)  # type: ignore[no-untyped-call]
+        run_state_machine_as_test(Limited if seconds else Machine, settings=settings)
     except Exception as error:
         if not mutant:
             raise
-        return f"{type(error).__name__}: {str(error).splitlines()[0][:150]}"
+        return f"{type(error).__name__}: {str(error).partition(chr(10))[0][:150]}"
     finally:
         for patch in patches:
             patch.stop()
@@ -465,15 +467,15 @@ def main() -> int:
     parser.add_argument("--mutant", choices=sorted(MUTANTS), default="")
     given = parser.parse_args()
     began = time.monotonic()
+    runs, steps = given.size
     said = ""
     try:
-        said = run(*given.size, given.mutant)
+        said = run(runs, steps, given.mutant)
     except AssertionError as error:
         import traceback
 
         traceback.print_exc()
-        said = str(error).splitlines()[0][:200]
-    runs, steps = given.size
+        said = str(error).partition("\n")[0][:200] or "AssertionError"
     took = time.monotonic() - began
     words = f"state_machine mutant={given.mutant or '-'} runs={runs} steps={steps} wall={took:.1f}s {said or 'nothing wrong'}"
     print(words, "FAIL" if said else "PASS")

@@ -11,10 +11,16 @@ from tests.web.conftest import PASSWORD, Site
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180), pytest.mark.may_block]
 
-ARGS = (
-    "--headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking"
-    " --disable-component-update --disable-sync"
-).split()
+ARGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 WIDTHS = (1440, 390)
 
 

@@ -238,6 +238,17 @@ async def test_sending_the_same_form_twice_sends_once(site: Site) -> None:
     assert page.words(".bub.out .txt") == "Once"
 
 
+async def test_answer_and_note_of_one_page_are_two_acts(site: Site) -> None:
+    number = await site.say()
+    anna = await site.signed_in()
+    page = await anna.get(f"/c/{number}")
+
+    await anna.send(page, "form.f-reply", text="Answer")
+    page = await anna.send(page, "form.f-note", note="Note")
+
+    assert (page.words(".bub.out .txt"), page.words(".nt .txt")) == ("Answer", "Note")
+
+
 async def test_what_cannot_be_sent_comes_back_with_its_text_and_files(site: Site) -> None:
     number = await site.say()
     anna = await site.signed_in()

@@ -1,0 +1,20 @@
+"""The chaos tests kill real processes: one after the other, in one worker, with more patience than others."""
+
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker of those that take too long for the quick suite."""
+    config.addinivalue_line("markers", "chaos: kills and cuts off real processes for many seconds; run with -m chaos")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Together they would only measure each other."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("chaos"))
+            item.add_marker(pytest.mark.timeout(400))
