@@ -21,8 +21,8 @@ Sort = Literal["newest", "waiting"]
 
 #: Counts stop here; the screen shows "999+".
 MOST_COUNTED = 1000
-#: Messages of a search looked at together after a first look at a few, and how often for one page.
-SEARCHED, MOST_LOOKS = 400, 10
+#: Messages that hold the words looked at for one page, after a first look at a few.
+SEARCHED = 5000
 #: A tag on at most so many conversations is looked up first.
 MOST_TAGGED = 2000
 #: Alternatives of one list (statuses times teams) that are merged.
@@ -204,8 +204,7 @@ def _searched(
     conditions = [visible(actor), *_state(wanted), *_conditions(actor, wanted)]
     if wanted.tag:
         conditions.append(_c.id.in_(sa.select(tags.c.conversation_id).where(tags.c.tag == wanted.tag)))
-    for look in range(MOST_LOOKS):
-        most = SEARCHED if look else 2 * limit
+    for most in (2 * limit, SEARCHED):
         hits = search.find(conn, wanted.q, before=before, most=most)
         if not hits:
             return list(ids), None

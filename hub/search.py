@@ -14,6 +14,8 @@ from sqlalchemy.engine import Connection
 from hub.database import is_postgres
 from hub.text import fold, split, words
 
+#: A finished word in so many messages is not taken for the beginning of others.
+OFTEN = 100
 #: Indexed characters per message; longer ones are found by their beginning.
 LONGEST = 20_000
 
@@ -57,14 +59,29 @@ def add(conn: Connection, rows: Sequence[tuple[int, str]]) -> None:
 
 
 def find(conn: Connection, query: str, *, before: int = 2**62, most: int = 50) -> list[int]:
-    """Ids of the newest messages that hold every word of ``query`` (the last one may be unfinished), newest first."""
+    """Ids of the newest messages that hold every word of ``query``, newest first.
+
+    The last word may be unfinished, unless as it stands it is found often enough: then it is meant as it stands, on every page.
+    """
     wanted = words(query)
     if not wanted:
         return []
-    if not is_postgres(conn):
-        match = " ".join(f'"{w}"' for w in wanted) + "*"
-        return list(conn.execute(_in_sqlite, {"query": match, "before": before, "most": most}).scalars())
-    match = " & ".join(f"'{w}'" for w in wanted) + ":*"
+    look = _postgres if is_postgres(conn) else _sqlite
+    exact = look(conn, wanted, "", 2**62, OFTEN)
+    if len(exact) < OFTEN:
+        return look(conn, wanted, "*", before, most)
+    if before == 2**62 and most <= OFTEN:
+        return exact[:most]
+    return look(conn, wanted, "", before, most)
+
+
+def _sqlite(conn: Connection, wanted: Sequence[str], ending: str, before: int, most: int) -> list[int]:
+    match = " ".join(f'"{w}"' for w in wanted) + ending
+    return list(conn.execute(_in_sqlite, {"query": match, "before": before, "most": most}).scalars())
+
+
+def _postgres(conn: Connection, wanted: Sequence[str], ending: str, before: int, most: int) -> list[int]:
+    match = " & ".join(f"'{w}'" for w in wanted) + (":*" if ending else "")
     args = {"query": match, "before": before, "most": most}
     if _expected(conn, match) > RARE:
         recent = list(conn.execute(_recent_postgres, {**args, "window": WINDOW}).scalars())

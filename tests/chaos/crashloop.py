@@ -126,6 +126,7 @@ async def run(kind: str, plan: Plan, mutant: str = "") -> Result:
             provider.gate.set()
             await asyncio.sleep(0.02)
         stop.set()
+        answers.let_go()
         await asyncio.gather(*customers)
         answered = await answers.finish(plan.drain)
         drained = await here.drained(plan.drain) and answered

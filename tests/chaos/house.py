@@ -239,6 +239,8 @@ class Answers:
         #: the customer's message id → our message id, once acknowledged
         self.acked: dict[str, str] = {}
         self.asked = 0
+        #: customers are not made to wait for us any more
+        self.last_orders = False
         world.provider.on_ack = self._heard
         self._tasks = [asyncio.create_task(self._work()) for _ in range(workers)]
 
@@ -246,7 +248,7 @@ class Answers:
         for number in numbers:
             self.asked += 1
             self.queue.put_nowait(number)
-        if self.queue.qsize() > 60:
+        if self.queue.qsize() > 60 and not self.last_orders:
             self.world.provider.gate.clear()
 
     async def _work(self) -> None:
@@ -268,9 +270,14 @@ class Answers:
                 await asyncio.sleep(pause)
                 pause = min(pause * 1.5, 0.3)
 
+    def let_go(self) -> None:
+        """The customers shall end what they are at."""
+        self.last_orders = True
+        self.world.provider.gate.set()
+
     async def finish(self, seconds: float) -> bool:
         """Wait until everything asked was answered; False when that took too long (it is then given up)."""
-        self.world.provider.gate.set()
+        self.let_go()
         deadline = time.monotonic() + seconds
         while len(self.acked) < self.asked and time.monotonic() < deadline:
             await asyncio.sleep(0.05)

@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from tests.fakes import lacking
 from tests.web.conftest import PASSWORD, Site
+from tests.web.test_live import joined
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180), pytest.mark.may_block]
 
@@ -123,16 +125,15 @@ async def test_a_delivery_that_fails_turns_red_by_itself(chrome: Any, site: Site
     assert page.complaints == []
 
 
-async def test_without_connection_the_page_says_so_and_catches_up_afterwards(chrome: Any, site: Site) -> None:
+async def test_without_connection_the_page_says_so_and_catches_up_afterwards(
+    chrome: Any, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     number = await site.say("Hello")
     page = await signed_in(chrome, site)
     await page.goto(f"{site.base}/c/{number}")
     await page.wait_for_selector("#reply-text")
-    from tests.web.test_live import joined
-
     live = await joined(site)
-    most, live_module = 0, __import__("hub.web.live", fromlist=["live"])
-    before, live_module.MOST_STREAMS = live_module.MOST_STREAMS, most
+    monkeypatch.setattr("hub.web.live.MOST_STREAMS", 0)
     try:
         for reader in list(live.readers):
             reader.transport.abort()
@@ -140,7 +141,7 @@ async def test_without_connection_the_page_says_so_and_catches_up_afterwards(chr
         await page.fill("#reply-text", "typed while offline")
         await site.say("Said meanwhile")
     finally:
-        live_module.MOST_STREAMS = before
+        monkeypatch.undo()
 
     await page.wait_for_selector(".bub >> text=Said meanwhile", timeout=20_000)
     await page.wait_for_selector("#connection", state="hidden")
@@ -153,8 +154,6 @@ async def test_the_html_of_a_mail_shows_in_a_frame_that_can_do_nothing(chrome: A
         '<p id="ok">Designed</p><script>top.hacked=1</script><img src="x" onerror="top.hacked=2">'
         '<img data-remote-src="https://tracker.example/x.gif"><iframe src="javascript:top.hacked=3"></iframe>'
     )
-    import sqlalchemy as sa
-
     await site.write(lambda c: c.execute(sa.text("UPDATE messages SET html = :html, kind = 'email'"), {"html": evil}))
     page = await signed_in(chrome, site)
     await page.goto(f"{site.base}/c/{number}")
@@ -171,7 +170,7 @@ async def test_the_html_of_a_mail_shows_in_a_frame_that_can_do_nothing(chrome: A
 @pytest.mark.parametrize("width", WIDTHS)
 async def test_axe_finds_no_barrier(chrome: Any, site: Site, scheme: str, width: int) -> None:
     try:
-        from axe_playwright_python.async_playwright import Axe
+        from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
     except ImportError:
         lacking("axe-playwright-python is not installed here")
     number = await site.say(

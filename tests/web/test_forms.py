@@ -277,7 +277,7 @@ async def test_a_failed_delivery_shows_the_providers_words_and_can_be_tried_agai
         page = await anna.get(f"/c/{number}")
         return page if page.all(".trouble") else None
 
-    page = await until(failed, 10)
+    page: Any = await until(failed, 10)
     assert "Not delivered to kunde: The channel has no url" in page.words(".trouble")
 
     page = await anna.send(page, ".trouble form")

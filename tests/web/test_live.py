@@ -226,7 +226,7 @@ async def test_a_reader_that_does_not_keep_up_is_cut_off_and_the_others_hear_eve
     def many(conn: Any) -> None:
         events.append(conn, [NewEvent("conversation.seen", number) for _ in range(2000)])
 
-    async def one_more() -> bool:
+    async def one_more() -> Any:
         await site.write(many)
         wanted = await latest(site)
         await until(lambda: ear.ids()[-1:] == [wanted], 10)

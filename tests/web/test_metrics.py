@@ -13,7 +13,7 @@ async def test_the_numbers_tell_what_came_in_and_what_waits(site: Site) -> None:
     await site.say()
     browser = site.browser()
 
-    async def counted() -> bool:
+    async def counted() -> Any:
         return 'hub_events_total{kind="message.received"} 1.0' in (await browser.get("/metrics")).text
 
     await until(counted)
