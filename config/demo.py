@@ -27,7 +27,7 @@ from hub import accounts, channels, collaboration, events, outbox
 from hub.access import Actor
 from hub.clock import now
 from hub.core import Hub
-from hub.database import allocate
+from hub.sql import allocate
 from hub.tables import team_members, teams
 
 PASSWORD = "demo-demo-demo"  # noqa: S105 - shown on the screen; the database lives in a temporary folder

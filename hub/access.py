@@ -13,8 +13,8 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub.database import among
 from hub.messages import Role
+from hub.sql import among
 from hub.tables import attachments, conversations, customers, messages, team_members
 
 

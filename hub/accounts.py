@@ -18,8 +18,8 @@ from sqlalchemy.engine import Connection
 
 from hub.access import Actor, load_teams
 from hub.clock import now
-from hub.database import allocate
 from hub.messages import Role
+from hub.sql import allocate
 from hub.tables import employees, one_time_links, sessions, tokens
 from hub.text import clean_line
 

@@ -15,10 +15,10 @@ from hub.accounts import Invalid
 from hub.adapter import Adapter, Secret, load
 from hub.channels import ChannelRow
 from hub.clock import now
-from hub.database import allocate, among
 from hub.events import NewEvent
 from hub.messages import Role
 from hub.secretbox import SecretBox
+from hub.sql import allocate, among
 from hub.tables import employees, team_members, teams
 from hub.text import clean_line, fold
 

@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection
 
 from hub.adapter import Adapter, ChannelConfig, Secret, Setting, load
 from hub.clock import now
-from hub.database import allocate
 from hub.secretbox import SecretBox
+from hub.sql import allocate
 from hub.tables import channels
 
 log = logging.getLogger(__name__)

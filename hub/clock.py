@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 
 def now() -> int:
-    """Milliseconds since 1970 UTC by this machine's clock. For order use ids, for leases `database.db_now`."""
+    """Milliseconds since 1970 UTC by this machine's clock. For order use ids, for leases `sql.db_now`."""
     return time.time_ns() // 1_000_000
 
 

@@ -11,10 +11,10 @@ from hub import conversations, events
 from hub.access import Actor, access_conversation, require
 from hub.clock import now
 from hub.conversations import Current
-from hub.database import lit
 from hub.events import NewEvent
 from hub.messages import Status
 from hub.outbox import CannotSend, NotFound
+from hub.sql import lit
 from hub.tables import conversations as table
 from hub.tables import employees, tags, teams
 from hub.text import clean_line

@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub.database import among, insert_rows, is_postgres, lit, update_rows
 from hub.messages import Message
 from hub.secretbox import SecretBox
+from hub.sql import among, insert_rows, is_postgres, lit, update_rows
 from hub.tables import conversations, messages, participants
 
 _TOKEN = re.compile(r"c(\d{1,18})\.m(\d{1,18})\.([a-z2-7]{16})")

@@ -13,9 +13,9 @@ from sqlalchemy.engine import Connection
 from hub import events, identity
 from hub.access import Actor, access_customer, require, visible
 from hub.clock import now
-from hub.database import allocate, among, is_postgres
 from hub.events import NewEvent
 from hub.outbox import NotFound
+from hub.sql import allocate, among, is_postgres
 from hub.tables import conversations, customers, employees, identities, merges, messages
 from hub.tables import events as happened
 from hub.text import clean_line

@@ -21,11 +21,12 @@ from sqlalchemy.engine import Connection
 from hub import events, receipts
 from hub.clock import now
 from hub.core import Hub
-from hub.database import among, db_now, is_passing, is_postgres, lit
+from hub.database import is_passing
 from hub.events import Event
 from hub.failpoints import hit
 from hub.messages import Outgoing, Refused, Sent, TryLater
 from hub.parcel import Parcel, load_parcels, with_files
+from hub.sql import among, db_now, is_postgres, lit
 from hub.store import dedupe_key
 from hub.tables import deliveries, messages
 from hub.tasks import Backoff

@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub.clock import now
-from hub.database import allocate, insert_rows
+from hub.sql import allocate, insert_rows
 from hub.tables import events
 
 #: What can happen. `shown` ones are entries of the timeline.
@@ -63,7 +63,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def append(conn: Connection, news: Sequence[NewEvent]) -> int:
-    """Write the events in this order; the last id (0 for none). Those without an id get one (see `database.allocate`)."""
+    """Write the events in this order; the last id (0 for none). Those without an id get one (see `sql.allocate`)."""
     fresh = [e for e in news if not e.id]
     for new, number in zip(fresh, allocate(conn, "ids", len(fresh)), strict=True):
         new.id = number

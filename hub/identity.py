@@ -10,8 +10,8 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub.clock import now
-from hub.database import allocate, among, insert_rows, is_postgres
 from hub.messages import Party
+from hub.sql import allocate, among, insert_rows, is_postgres
 from hub.tables import customers, identities, tombstones
 
 

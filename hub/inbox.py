@@ -13,8 +13,8 @@ from sqlalchemy.engine import Connection
 
 from hub import search
 from hub.access import Actor, visible
-from hub.database import among
 from hub.messages import Status
+from hub.sql import among
 from hub.tables import channels, conversations, customers, employees, messages, participants, tags, teams
 
 Sort = Literal["newest", "waiting"]

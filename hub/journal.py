@@ -12,8 +12,8 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub.blobs import Blobs
-from hub.database import allocate, among, db_now, insert_rows, is_postgres, lit
 from hub.messages import Envelope
+from hub.sql import allocate, among, db_now, insert_rows, is_postgres, lit
 from hub.tables import cursors, journal
 
 #: Larger bodies lie in the blob store (bytes).

@@ -18,10 +18,10 @@ from hub.adapter import Traits
 from hub.channels import Channels, Ready
 from hub.clock import now
 from hub.conversations import Current
-from hub.database import allocate, among, db_now, insert_rows
 from hub.events import NewEvent
 from hub.failpoints import hit
 from hub.messages import Details, Party
+from hub.sql import allocate, among, db_now, insert_rows
 from hub.tables import attachments, deliveries, identities, messages
 from hub.text import clean, clean_line, preview
 

@@ -12,8 +12,8 @@ from sqlalchemy.engine import Connection
 
 from hub.conversations import make_token
 from hub.core import Hub
-from hub.database import among
 from hub.messages import Details, File, Outgoing, Party
+from hub.sql import among
 from hub.tables import attachments, deliveries, messages
 
 #: External ids of the thread sent along at the most (RFC 5322 3.6.4 leaves the number to us).

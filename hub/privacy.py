@@ -16,10 +16,10 @@ from sqlalchemy.engine import Connection
 from hub import events, identity, search
 from hub.blobs import Blobs
 from hub.clock import now, rfc3339
-from hub.database import among, is_postgres
 from hub.events import NewEvent
 from hub.moving import words_of
 from hub.outbox import NotFound
+from hub.sql import among, is_postgres
 from hub.tables import (
     attachments,
     conversations,

@@ -10,10 +10,10 @@ from sqlalchemy.engine import Connection
 
 from hub import identity
 from hub.clock import now
-from hub.database import among, lit
 from hub.events import NewEvent
 from hub.failpoints import hit
 from hub.messages import Receipt
+from hub.sql import among, lit
 from hub.tables import deliveries, early_receipts
 
 #: A delivery only climbs. ``failed`` is final for sending, but a later proof of arrival beats it.

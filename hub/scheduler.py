@@ -12,8 +12,9 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub.core import Hub
-from hub.database import db_now, is_passing
+from hub.database import is_passing
 from hub.failpoints import hit
+from hub.sql import db_now
 from hub.tables import leases
 
 log = logging.getLogger(__name__)

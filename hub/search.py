@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub.database import is_postgres
+from hub.sql import is_postgres
 from hub.text import fold, split, words
 
 #: A finished word in so many messages is not taken for the beginning of others.

@@ -2,7 +2,7 @@
 
 Locks are taken in one order everywhere, so that two processes cannot wait for each other: journal entries, provider ids of
 receipts, their deliveries, senders, the counter of people, conversations, the counter of conversations, the counter of ids (which
-orders commits, see `database.allocate`).
+orders commits, see `sql.allocate`).
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from sqlalchemy.engine import Connection
 from hub import conversations, events, identity, journal, receipts, routing, search
 from hub.clock import now
 from hub.conversations import Current, Seen
-from hub.database import allocate, insert_rows
 from hub.events import NewEvent
 from hub.failpoints import hit
 from hub.identity import Known
 from hub.messages import Details, Message, Reading
 from hub.secretbox import SecretBox
+from hub.sql import allocate, insert_rows
 from hub.tables import attachments, messages
 from hub.text import preview
 

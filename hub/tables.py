@@ -1,4 +1,4 @@
-"""The memory of the hub. Times are milliseconds UTC (BIGINT), JSON is text, ids come from `database.allocate`.
+"""The memory of the hub. Times are milliseconds UTC (BIGINT), JSON is text, ids come from `sql.allocate`.
 
 Order of record is the order of ids: messages and events share one counter and are committed in its order.
 """
@@ -43,7 +43,7 @@ def _flag(name: str) -> Column[bool]:
 
 
 def _partial(name: str, *columns: str, where: str, sqlite: str = "") -> Index:
-    """An index over the rows that fulfil a condition; a query must spell the condition out (`database.lit`)."""
+    """An index over the rows that fulfil a condition; a query must spell the condition out (`sql.lit`)."""
     return Index(name, *columns, sqlite_where=text(sqlite or where), postgresql_where=text(where))
 
 

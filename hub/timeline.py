@@ -10,10 +10,10 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub.database import among
 from hub.events import COLUMNS, Event, from_row
 from hub.messages import Details
 from hub.receipts import RANK
+from hub.sql import among
 from hub.tables import attachments, deliveries, employees, events, messages
 
 

@@ -18,7 +18,7 @@ MAY: dict[str, set[str]] = {
 #: Inside hub/ nobody looks up. Those on one floor may import each other where no circle comes of it.
 FLOORS = [
     "messages failpoints text clock addresses i18n",
-    "adapter database tables blobs secretbox bus migrations tasks sandbox sandbox_worker",
+    "adapter database sql tables blobs secretbox bus migrations tasks sandbox sandbox_worker",
     "channels core",
     "identity conversations routing events timeline search access accounts inbox journal once receipts",
     "ingest outbox delivery collaboration scheduler feed customers parcel pulling store privacy backup moving administration",

@@ -15,9 +15,10 @@ from hub.api.once import client_id, made_once
 from hub.api.shapes import Attachment
 from hub.api.wire import Call, Made, route
 from hub.clock import now
-from hub.database import DiskFull, allocate
+from hub.database import DiskFull
 from hub.http import Problem
 from hub.outbox import NotFound
+from hub.sql import allocate
 from hub.tables import attachments
 from hub.text import clean_line
 

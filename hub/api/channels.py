@@ -18,10 +18,10 @@ from hub.api.shapes import Id, name
 from hub.api.wire import Call, Made, Page, route
 from hub.channels import ChannelRow
 from hub.clock import rfc3339
-from hub.database import lit
 from hub.http import Problem
 from hub.messages import Refused
 from hub.outbox import NotFound
+from hub.sql import lit
 from hub.tables import conversations, deliveries, journal
 
 #: A test of a channel must end (seconds).

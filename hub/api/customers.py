@@ -16,8 +16,8 @@ from hub.api.once import client_id, made_once
 from hub.api.shapes import Cursor, Id, Limit, TimelineItem
 from hub.api.wire import Call, Made, Page, read_cursor, route, write_cursor
 from hub.clock import rfc3339
-from hub.database import among
 from hub.http import Problem
+from hub.sql import among
 from hub.tables import conversations
 
 Value = Annotated[str, Meta(max_length=5000)] | Annotated[int, Meta(ge=-(2**53), le=2**53)] | float | bool | None

@@ -11,9 +11,9 @@ from hub.access import Actor, visible
 from hub.api import shapes
 from hub.api.shapes import Happened, Id, Limit
 from hub.api.wire import Call, route
-from hub.database import among
 from hub.events import Event
 from hub.http import Problem
+from hub.sql import among
 from hub.tables import conversations
 
 #: Events looked at for one page.

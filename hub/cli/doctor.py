@@ -18,7 +18,8 @@ from hub import accounts, channels, migrations
 from hub.cli.house import in_words, print_json, settings_of
 from hub.clock import now
 from hub.core import Hub
-from hub.database import SqliteDatabase, db_now, lit
+from hub.database import SqliteDatabase
+from hub.sql import db_now, lit
 from hub.tables import deliveries, journal
 
 #: Less free space than this (bytes) is a warning; readiness turns red at 64 MB.

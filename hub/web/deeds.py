@@ -14,12 +14,13 @@ from sqlalchemy.engine import Connection
 from hub import collaboration, inbox, outbox
 from hub.access import Actor, Forbidden, access_message
 from hub.clock import now
-from hub.database import Unavailable, allocate, among, insert_rows
+from hub.database import Unavailable
 from hub.http import HOUSE, Problem, as_problem
 from hub.i18n import LANGUAGES
 from hub.messages import Status
 from hub.outbox import CannotSend, Draft, NotFound, Stale
 from hub.sessions import forget
+from hub.sql import allocate, among, insert_rows
 from hub.tables import attachments, employees
 from hub.text import clean_line
 from hub.timeline import FileView

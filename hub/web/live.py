@@ -21,10 +21,11 @@ from sqlalchemy.engine import Connection
 from hub import accounts, events
 from hub.access import Actor, may_see
 from hub.clock import now
-from hub.database import Unavailable, among, is_passing
+from hub.database import Unavailable, is_passing
 from hub.events import Event
 from hub.http import House, Problem
 from hub.sessions import actor_of, session_token
+from hub.sql import among
 from hub.tables import conversations, employees, sessions, team_members
 from hub.tasks import Backoff
 

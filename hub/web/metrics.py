@@ -10,9 +10,9 @@ import sqlalchemy as sa
 from aiohttp import web
 from sqlalchemy.engine import Connection
 
-from hub.database import lit
 from hub.events import Event
 from hub.http import HOUSE, House, problem
+from hub.sql import lit
 from hub.tables import deliveries, journal
 from hub.web.doors import LIVE
 from hub.web.health import metrics_allowed

@@ -10,9 +10,9 @@ from sqlalchemy.engine import Connection
 
 from hub import events, inbox, timeline
 from hub.access import Actor, access_customer, visible
-from hub.database import among
 from hub.inbox import Filter, Row
 from hub.outbox import NotFound
+from hub.sql import among
 from hub.tables import channels, conversations, customers, employees, identities, messages, teams
 from hub.tables import events as events_table
 from hub.timeline import Item, MessageView

@@ -10,7 +10,8 @@ from msgspec import Struct
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
-from hub.database import Database, is_postgres
+from hub.database import Database
+from hub.sql import is_postgres
 
 #: Tables that grow for ever: none of them may be read from end to end, or sorted.
 GROWING = frozenset(

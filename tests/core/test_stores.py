@@ -16,9 +16,10 @@ from sqlalchemy.engine import Connection
 from hub import events, scheduler, search
 from hub.blobs import Blobs
 from hub.bus import Bus, RedisBus
-from hub.database import Database, Unavailable, allocate, among, is_passing, open_database
+from hub.database import Database, Unavailable, is_passing, open_database
 from hub.scheduler import acquire, holds, release
 from hub.secretbox import SecretBox, load_keys, write_keys
+from hub.sql import allocate, among
 from hub.tables import counters
 from hub.text import clean, clean_line, fold, words
 from tests.fakes import until
