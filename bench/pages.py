@@ -92,22 +92,23 @@ def measure(url: str, house: Filled, folder: Path, rounds: int, only: str = "") 
 def _one(port: int, paths: list[str], key: tuple[str, str], rounds: int) -> dict[str, float]:
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     took = []
-    size = 0
+    size = 0  # of all answers that count
     for n in range(rounds + len(paths)):
         path = paths[n % len(paths)]
         by = {"Authorization": f"Bearer {key[0]}"} if path.startswith("/api/") else {"Cookie": f"sid={key[1]}"}
         began = time.perf_counter()
         client.request("GET", path, headers=by)
         answer = client.getresponse()
-        size = len(answer.read())
+        read = len(answer.read())
         if answer.status != 200:
             raise RuntimeError(f"{path}: {answer.status}")
         if n >= len(paths):
+            size += read
             took.append((time.perf_counter() - began) * 1000)
     client.close()
     took.sort()
     best, middle, worst = (round(took[int(len(took) * share)], 2) for share in (0.1, 0.5, 0.99))
-    return {"best": best, "p50": middle, "p99": worst, "bytes": size}
+    return {"best": best, "p50": middle, "p99": worst, "bytes": size // rounds}
 
 
 def verdict(sizes: dict[int, dict[str, dict[str, float]]]) -> list[dict[str, Any]]:
@@ -123,6 +124,7 @@ def verdict(sizes: dict[int, dict[str, dict[str, float]]]) -> list[dict[str, Any
         p99 = max(sizes[size][name]["p99"] for size in sizes)
         base = next(size for size in sorted(sizes) if sizes[size][name]["bytes"] >= last["bytes"] * 0.8)
         first = sizes[base][name]["best"]
+        growth = None if base == large else round(last["best"] / first, 2)  # no smaller house has such a page
         records.append(
             {
                 "page": name,
@@ -130,7 +132,7 @@ def verdict(sizes: dict[int, dict[str, dict[str, float]]]) -> list[dict[str, Any
                 "p99_ms": p99,
                 "bar_p99_ms": bar,
                 "cpu_ms": last["cpu"],
-                "growth": round(last["best"] / first, 2),
+                "growth": growth,
                 "growth_from": base,
                 "bar_growth": GROWTH_BAR,
                 "kept": p99 <= bar and last["best"] <= first * GROWTH_BAR + NOISE,

@@ -81,7 +81,7 @@ async def statements_of(db: Database, work: Callable[[Connection], Any]) -> list
             await db.write(run)
         except _Undo:
             pass
-    begins = ("BEGIN", "INSERT", "SAVEPOINT")
+    begins = ("BEGIN", "INSERT", "SAVEPOINT", "EXPLAIN")
     return [s for s, _ in heard if not s.sql.lstrip().upper().startswith(begins)]
 
 

@@ -202,8 +202,11 @@ def set_up(statement: Statement) -> bool:
 
 def explained(conn: Connection, name: str, statement: Statement) -> list[str]:
     backlog = "waiting" in name or name == "wake"
-    # two thousand conversations are few enough to be read when messages of many of them are asked for
-    most = 2500 if name.startswith(("search", "running")) else MOST_ROWS
+    most = MOST_ROWS
+    if name.startswith("search"):
+        most = inbox.SEARCHED
+    elif name == "running":  # of two thousand conversations, those of many customers are found by reading all
+        most = 2500
     return complaints(conn, statement, backlog=backlog, in_order=name in IN_ORDER, most=most)
 
 

@@ -29,7 +29,7 @@ base=http://127.0.0.1:$WEB_PORT
 # ── a mail server that takes what the hub sends, the hub, an employee, two mailboxes ─────────────────────────────────────
 "$PYTHON" -m aiosmtpd -n -l "127.0.0.1:$SMTP_PORT" -c aiosmtpd.handlers.Mailbox "$work/received" 2>"$work/smtp.log" &
 pids+=($!)
-hub serve >"$work/hub.out" 2>"$work/hub.err" &
+"$PYTHON" -m hub serve >"$work/hub.out" 2>"$work/hub.err" &
 pids+=($!)
 for _ in $(seq 100); do curl -fs "$base/readyz" >/dev/null && break; sleep 0.2; done
 curl -fs "$base/readyz" >/dev/null || { cat "$work/hub.err"; fail "the hub does not serve"; }
