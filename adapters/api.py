@@ -143,7 +143,7 @@ class Channel(Adapter):
         return _read_slowly(envelope.body)
 
     async def send(self, out: Outgoing) -> Sent:
-        """Post to ``url``; 2xx accepts, 408/425/429/5xx postpone (Retry-After counts), other 4xx refuse."""
+        """Post to ``url``; 2xx accepts, 408/425/429/5xx postpone (Retry-After counts), all else refuses."""
         url = self.channel.text("url")
         if not url:
             raise Refused("The channel has no url to post answers to. Set it with hub channel set.")
@@ -154,7 +154,10 @@ class Channel(Adapter):
             "Idempotency-Key": out.idempotency_key,
         }
         try:
-            async with asyncio.timeout(DEADLINE), self._client().post(url, data=body, headers=headers) as answer:
+            async with (
+                asyncio.timeout(DEADLINE),
+                self._client().post(url, data=body, headers=headers, allow_redirects=False) as answer,
+            ):
                 text = (await answer.content.read(65536)).decode("utf-8", "replace")
                 return _judge(answer.status, answer.headers.get("Retry-After", ""), text, out)
         except aiohttp.ClientConnectorError as error:
@@ -175,7 +178,10 @@ class Channel(Adapter):
         body = b'{"test": true}'
         headers = {"Content-Type": "application/json", "X-Hub-Signature-256": sign(self.channel.text("secret"), body)}
         try:
-            async with asyncio.timeout(15), self._client().post(url, data=body, headers=headers) as answer:
+            async with (
+                asyncio.timeout(15),
+                self._client().post(url, data=body, headers=headers, allow_redirects=False) as answer,
+            ):
                 if answer.status >= 300:
                     raise Refused(f"{url} answered {answer.status}.")
                 return f"{url} answered {answer.status}."
@@ -296,5 +302,5 @@ def _judge(status: int, retry_after: str, text: str, out: Outgoing) -> Sent:
         return Sent(clean_line(given, 400) or out.id)
     words = f"HTTP {status}: {clean_line(text, 300)}" if text.strip() else f"HTTP {status}"
     if status in (408, 425, 429) or status >= 500:
-        raise TryLater(words, float(retry_after) if retry_after.isdecimal() else 0)
+        raise TryLater(words, float(retry_after) if retry_after.isascii() and retry_after.isdecimal() else 0)
     raise Refused(words)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from pathlib import Path
 from typing import IO
 
 from aiohttp import web
@@ -19,7 +17,7 @@ from hub.blobs import Blobs
 from hub.bus import Bus, RedisBus
 from hub.channels import Channels
 from hub.core import Hub, Options
-from hub.database import Database, DiskFull, open_database
+from hub.database import Database, DiskFull, InUse, SqliteDatabase, Unavailable, only_process, open_database
 from hub.delivery import Delivery
 from hub.events import Event
 from hub.feed import Feed
@@ -29,7 +27,7 @@ from hub.pulling import Pulling
 from hub.sandbox import Sandbox
 from hub.scheduler import Job, release, run_jobs
 from hub.secretbox import SecretBox, load_keys
-from hub.tasks import Supervisor
+from hub.tasks import Backoff, Supervisor
 from webhooks.door import Door
 from webhooks.smtp import Door as SmtpDoor
 from webhooks.smtp import open_door
@@ -53,25 +51,28 @@ class Server:
         self._runner: web.AppRunner | None = None
         self._smtp: SmtpDoor | None = None
         self._lock: IO[str] | None = None
+        self._channels_changed = asyncio.Event()
 
     async def start(self) -> None:
         """Start the loops, then open the doors."""
-        if self.hub.db.kind == "sqlite":
-            self._lock = _only_process(self.settings.folder)
+        if isinstance(self.hub.db, SqliteDatabase):
+            self._lock = _take_over(self.hub.db)
             await self.hub.db.write(journal.free_leases)
             await self.hub.db.write(delivery.free_leases)
+        await self.feed.start()  # before the channels are read: what changes from here on is heard
         await self.hub.load_channels()
-        await self.feed.start()
         self.feed.subscribe(self._watch_channels)
         if self.delivery is not None:
             self.feed.subscribe(self.delivery.watch)
         self._start_loops()
+        await self.ingest.catch_up()
         if "web" in self.roles:
             await self._open_doors()
 
     def _start_loops(self) -> None:
         tasks, hub = self.hub.tasks, self.hub
         tasks.start("bus", lambda: hub.bus.run(lambda: tasks.beat("bus")))
+        tasks.start("channels", self._follow_channels)
         tasks.start("journal", self.ingest.run_journal)
         tasks.start("store", self.ingest.run_store)
         tasks.start("feed", self.feed.run)
@@ -113,7 +114,25 @@ class Server:
 
     def _watch_channels(self, news: Iterable[Event]) -> None:
         if any(e.kind in ("channel.added", "channel.changed", "channel.removed") for e in news):
-            self._reloading = asyncio.create_task(self.hub.load_channels())
+            self._channels_changed.set()
+
+    async def _follow_channels(self) -> None:
+        """Bring the channels in memory up to date whenever somebody changed one, however often the database is away."""
+        backoff = Backoff(most=2.0)
+        while True:
+            self.hub.tasks.beat("channels")
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(20):
+                    await self._channels_changed.wait()
+            if not self._channels_changed.is_set():
+                continue
+            self._channels_changed.clear()
+            try:
+                await self.hub.load_channels()
+                backoff.reset()
+            except Unavailable:
+                self._channels_changed.set()
+                await backoff.wait()
 
     async def stop(self) -> None:
         """Close the doors, let what runs finish, write down what is known, let go of everything."""
@@ -149,17 +168,14 @@ async def _forget(hub: Hub) -> None:
 JOBS = [Job("wake", 5, _wake), Job("prune", 600, _prune), Job("forget", 3600, _forget)]
 
 
-def _only_process(folder: Path) -> IO[str]:
+def _take_over(database: SqliteDatabase) -> IO[str]:
     """SQLite serves one process: the second one is told so instead of fighting over the file."""
-    file = (folder / "hub.lock").open("w")
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        file.close()
+        return only_process(database.path)
+    except InUse as error:
         raise SettingsError(
-            f"Another hub already runs on {folder}. Stop it first, or set “database” to PostgreSQL to run several."
+            f"Another hub already runs on {error}. Stop it first, or set “database” to PostgreSQL to run several."
         ) from error
-    return file
 
 
 def open_hub(settings: Settings) -> Hub:

@@ -104,6 +104,22 @@ def access_attachment(conn: Connection, actor: Actor, attachment_id: int) -> Any
     return conn.execute(statement).first()
 
 
+def access_envelope(conn: Connection, actor: Actor, journal_id: int) -> bool:
+    """May the actor have this entry of the journal byte for byte? Only who may see every message that was read out of it."""
+    if actor.sees_all:
+        return True
+    # a conversation that is nobody's makes the condition NULL, and NOT NULL is not true
+    seen = sa.func.coalesce(visible(actor), sa.false())
+    m = messages.c
+    hidden = (
+        sa.select(m.id)
+        .join(conversations, conversations.c.id == m.conversation_id)
+        .where(m.journal_id == journal_id, m.journal_id.is_not(None), ~seen)
+        .limit(1)
+    )
+    return conn.execute(hidden).first() is None
+
+
 def access_customer(conn: Connection, actor: Actor, customer_id: int) -> Any | None:
     """The customer's row (the winner's, when merged) when the actor may see one of their conversations, else None.
 

@@ -44,7 +44,7 @@ class Invalid(ValueError):
 
 def token_hash(token: str) -> str:
     """What is kept of a token: its SHA-256 in hex."""
-    return hashlib.sha256(token.encode()).hexdigest()
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 def hash_password(password: str) -> str:
@@ -91,7 +91,7 @@ def add_employee(
 def by_email(conn: Connection, email: str) -> Any | None:
     """The active employee's row, or None."""
     statement = sa.select(employees).where(
-        employees.c.email == email.strip().lower(), employees.c.disabled_at.is_(None)
+        employees.c.email == clean_line(email, 254).lower(), employees.c.disabled_at.is_(None)
     )
     return conn.execute(statement).first()
 

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from hub.blobs import Blobs
 from hub.bus import Bus
-from hub.channels import Channels, all_rows
+from hub.channels import Channels, Ready, all_rows
 from hub.database import Database, Unavailable
 from hub.sandbox import Sandbox
 from hub.secretbox import SecretBox
@@ -52,6 +52,12 @@ class Hub(Struct):
         """Bring the channels in memory up to date with the database."""
         self.channels_loaded_at = time.monotonic()
         await self.channels.refresh(await self.db.read(all_rows, self.box))
+
+    async def ready(self, channel_id: int) -> Ready | None:
+        """The channel, if it is in use; looked up again when this process has not heard of it yet. Raises `Unavailable`."""
+        if channel_id not in self.channels.by_id:
+            await self.load_channels()
+        return self.channels.by_id.get(channel_id)
 
     async def look_again(self) -> None:
         """The same for a stranger who asks for a channel nobody knows: at most once a second, and never an error."""

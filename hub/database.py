@@ -4,18 +4,20 @@
 
 `write` runs the function in one transaction and commits it; nothing can be awaited inside, so no transaction is ever open
 while a network answers. On SQLite one thread per process writes (WAL, synchronous=FULL, BEGIN IMMEDIATE) and a few read; on
-PostgreSQL the same function runs over asyncpg. A unit of work may run twice when the connection broke: it must be safe to repeat.
+PostgreSQL the same function runs over asyncpg. A unit of work runs again when the
+connection broke before its commit; a commit whose answer was lost raises `Unclear` instead.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import IO, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
@@ -31,6 +33,10 @@ PATIENCE = 4.5
 
 class Unavailable(Exception):
     """The database does not answer now. HTTP says 503 with Retry-After; loops wait and try again."""
+
+
+class Unclear(Unavailable):
+    """The commit's answer was lost: it may have happened. Only who can tell, or can do it twice, should try again."""
 
 
 class DiskFull(Unavailable):
@@ -57,6 +63,21 @@ class Database:
     async def close(self) -> None:
         """Let go of every connection."""
         raise NotImplementedError
+
+
+class InUse(Exception):
+    """Another process has taken this SQLite file over."""
+
+
+def only_process(path: Path) -> IO[str]:
+    """Hold the SQLite file for this process until the handle is closed. Raises `InUse`."""
+    file = path.with_name(path.name + ".lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.close()
+        raise InUse(str(path)) from error
+    return file
 
 
 class SqliteDatabase(Database):
@@ -121,6 +142,7 @@ def _sqlite_engine(path: Path, size: int, *, immediate: bool) -> Engine:
         max_overflow=0,
         connect_args={"check_same_thread": False, "timeout": 5, "cached_statements": 512},
         query_cache_size=1500,
+        hide_parameters=True,
     )
     begin = "BEGIN IMMEDIATE" if immediate else "BEGIN"
 
@@ -164,6 +186,7 @@ class PostgresDatabase(Database):
             pool_timeout=PATIENCE,
             pool_pre_ping=True,
             query_cache_size=1500,
+            hide_parameters=True,
             connect_args={
                 "timeout": 2,
                 "command_timeout": 3,
@@ -191,6 +214,8 @@ class PostgresDatabase(Database):
                 for attempt in (1, 2, 3):
                     try:
                         return await self._once(work)
+                    except Unclear:
+                        raise
                     except Exception as error:
                         if not is_passing(error):
                             raise
@@ -202,8 +227,15 @@ class PostgresDatabase(Database):
         raise AssertionError("unreachable")
 
     async def _once(self, work: Callable[[Connection], T]) -> T:
-        async with self._engine.connect() as conn, conn.begin():
-            return await conn.run_sync(work)
+        async with self._engine.connect() as conn, conn.begin() as transaction:
+            result = await conn.run_sync(work)
+            try:
+                await transaction.commit()
+            except Exception as error:
+                if is_passing(error) and not _refused(error):
+                    raise Unclear(str(error)) from error
+                raise
+            return result
 
     def sync_engine(self) -> Engine:
         raise TypeError("PostgreSQL is reached asynchronously only")
@@ -228,6 +260,12 @@ class PostgresDatabase(Database):
 
 #: After these the same unit of work may succeed: serialisation, deadlock, lock timeout, shutdown, too many connections.
 _PASSING = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "57014", "53300", "08000", "08003", "08006", "08001"}
+
+
+def _refused(error: Exception) -> bool:
+    """Did the database itself say no (serialisation, deadlock)? Then nothing was committed."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    return state is not None and not state.startswith(("08", "57"))
 
 
 def is_passing(error: BaseException) -> bool:

@@ -21,15 +21,16 @@ from sqlalchemy.engine import Connection
 from hub import events, receipts
 from hub.clock import now
 from hub.core import Hub
-from hub.database import is_passing
+from hub.database import Unavailable, is_passing
 from hub.events import Event
 from hub.failpoints import hit
 from hub.messages import Outgoing, Refused, Sent, TryLater
 from hub.parcel import Parcel, load_parcels, with_files
 from hub.sql import among, db_now, is_postgres, lit
-from hub.store import dedupe_key
+from hub.store import sent_key
 from hub.tables import deliveries, messages
 from hub.tasks import Backoff
+from hub.text import clean_line
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,12 @@ LEASE = 15.0
 STEPS = (0.02, 0.1, 0.5, 2, 5, 15, 30, 60)
 #: After an unclear answer on a channel whose receivers mostly notice copies: one more try after so many seconds.
 SECOND_TRY = 600
+#: … but not after so many attempts, whatever interrupted them.
+TRIES = 5
+#: A provider's Retry-After counts up to a day (seconds).
+LONGEST = 86_400
+#: Seconds that running sends get to finish when the hub stops.
+FINISHING = 5
 
 
 class Outcome(Struct, frozen=True):
@@ -88,6 +95,8 @@ class Delivery:
                 if not moved:
                     await self._rest()
         finally:
+            if self._running:  # a provider that is just answering gets a moment: what it took must not be sent again
+                await asyncio.wait(self._running, timeout=FINISHING)
             for task in self._running:
                 task.cancel()
             await asyncio.gather(*self._running, return_exceptions=True)
@@ -117,7 +126,7 @@ class Delivery:
         except BaseException:
             self._outcomes = done + self._outcomes
             raise
-        for group in _by_message(parcels):  # first of all: what is claimed must be carried, whatever fails below
+        for group in self._together(parcels):  # first of all: what is claimed must be carried, whatever fails below
             task = asyncio.create_task(self._carry(group))
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -130,6 +139,15 @@ class Delivery:
         if parcels:
             hit("delivery.after_claim")
         return bool(parcels or done)
+
+    def _together(self, parcels: Sequence[Parcel]) -> list[list[Parcel]]:
+        """One send for all recipients of a message where the channel knows several, else one each."""
+        groups: dict[tuple[int, int, str], list[Parcel]] = {}
+        for p in parcels:
+            ready = self.hub.channels.by_id.get(p.channel_id)
+            several = ready is not None and ready.adapter.traits.cc
+            groups.setdefault((p.message_id, p.channel_id, "" if several else p.recipient), []).append(p)
+        return list(groups.values())
 
     def _late(self, done: Sequence[Outcome]) -> list[Parcel]:
         """What is still being sent and wants its lease renewed now."""
@@ -147,12 +165,15 @@ class Delivery:
 
     async def _attempt(self, group: Sequence[Parcel]) -> list[Outcome]:
         first = group[0]
-        ready = self.hub.channels.by_id.get(first.channel_id)
+        try:
+            ready = await self.hub.ready(first.channel_id)
+        except Unavailable as error:
+            return [self._later(p, TryLater(str(error))) for p in group]
         if ready is None:
             return [Outcome(p, "failed", error="the channel is not in use any more") for p in group]
         repeat = ready.adapter.traits.repeat
-        if first.interrupted and repeat == "never":
-            return [Outcome(p, "unconfirmed", error="the hub stopped while the provider was answering") for p in group]
+        if first.interrupted and repeat != "safe":
+            return [self._unclear(p, repeat, "the hub stopped while the provider was answering") for p in group]
         try:
             out = await self._packed(group)
         except OSError as error:  # nothing has been sent yet, so this is no unclear answer
@@ -191,21 +212,15 @@ class Delivery:
             hours = round(self.hub.options.give_up_hours)
             return Outcome(parcel, "failed", error=f"given up after {hours} hours; last answer: {error.reason}")
         step = STEPS[min(parcel.attempt, len(STEPS)) - 1] * 60
-        return Outcome(parcel, "queued", error=error.reason, wait=error.seconds or step * random.uniform(0.8, 1.2))
+        wait = min(error.seconds, LONGEST) or step * random.uniform(0.8, 1.2)
+        return Outcome(parcel, "queued", error=error.reason, wait=wait)
 
     def _unclear(self, parcel: Parcel, repeat: str, reason: str) -> Outcome:
         if repeat == "safe":
             return self._later(parcel, TryLater(reason))
-        if repeat == "once" and parcel.state_before != "unconfirmed":
+        if repeat == "once" and parcel.state_before != "unconfirmed" and parcel.attempt < TRIES:
             return Outcome(parcel, "unconfirmed", error=reason, wait=SECOND_TRY)
         return Outcome(parcel, "unconfirmed", error=reason)
-
-
-def _by_message(parcels: Sequence[Parcel]) -> list[list[Parcel]]:
-    groups: dict[tuple[int, int], list[Parcel]] = {}
-    for parcel in parcels:
-        groups.setdefault((parcel.message_id, parcel.channel_id), []).append(parcel)
-    return list(groups.values())
 
 
 def _turn(conn: Connection, hub: Hub, done: Sequence[Outcome], late: Sequence[Parcel], free: int) -> list[Parcel]:
@@ -285,13 +300,9 @@ def free_leases(conn: Connection) -> None:
 # ── settle ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 _close = (
     sa.update(deliveries)
-    .where(_d.id == sa.bindparam("number"), _d.fence == sa.bindparam("old_fence"))
+    .where(_d.id == sa.bindparam("number"))
     .values(
-        state=sa.case(
-            # a receipt may have come before the provider's own answer was written down
-            (_d.state.in_((lit("delivered"), lit("read"))), _d.state),
-            else_=sa.bindparam("new_state", type_=sa.Text),
-        ),
+        state=sa.bindparam("new_state"),
         provider_id=sa.bindparam("pid"),
         error=sa.bindparam("why"),
         not_before=sa.bindparam("due"),
@@ -313,33 +324,46 @@ def settle(conn: Connection, outcomes: Sequence[Outcome]) -> None:
     hit("delivery.before_settle")
     sent = [o for o in outcomes if o.state == "sent" and o.provider_id]
     receipts.hold(conn, [(o.parcel.channel_id, o.provider_id) for o in sent])
+    outcomes = _still_ours(conn, outcomes)
+    if not outcomes:
+        return
+    sent = [o for o in outcomes if o.state == "sent" and o.provider_id]
     moment: int = conn.execute(sa.select(db_now())).scalar_one()
     conn.execute(
         _close,
         [
             {
                 "number": o.parcel.delivery_id,
-                "old_fence": o.parcel.fence,
                 "new_state": o.state,
                 "pid": o.provider_id,
-                "why": o.error[:1000],
+                "why": clean_line(o.error, 1000),
                 "due": moment + int(o.wait * 1000) if o.wait else 0,
                 "at": moment,
             }
             for o in outcomes
         ],
     )
-    _call(conn, {o.parcel.message_id: o for o in sent})
     news = [_told(o) for o in outcomes if not (o.state == "queued" and o.parcel.attempt > 1)]
     news += receipts.apply(conn, receipts.unpark(conn, [o.provider_id for o in sent])) if sent else []
-    events.append(conn, news)
+    events.append(conn, news)  # takes the counter; message rows only after it, as everywhere (see hub.store)
+    _call(conn, {o.parcel.message_id: o for o in sent})
+
+
+def _still_ours(conn: Connection, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Those of the attempts that nobody has taken over or written down yet; held until the commit."""
+    statement = sa.select(_d.id, _d.fence).where(among(_d.id, "ids"), _d.state == lit("sending")).order_by(_d.id)
+    if is_postgres(conn):
+        statement = statement.with_for_update()
+    rows = conn.execute(statement, {"ids": [o.parcel.delivery_id for o in outcomes]})
+    ours = {(row.id, row.fence) for row in rows}
+    return [o for o in outcomes if (o.parcel.delivery_id, o.parcel.fence) in ours]
 
 
 def _call(conn: Connection, sent: Mapping[int, Outcome]) -> None:
     """Write the provider's ids to the messages. A provider that gives one id twice gets no second claim to it."""
     if not sent:
         return
-    keys = {n: dedupe_key(o.parcel.channel_id, o.provider_id) for n, o in sent.items()}
+    keys = {n: sent_key(o.parcel.channel_id, o.provider_id) for n, o in sent.items()}
     taken = set(
         conn.execute(sa.select(messages.c.dedupe).where(among(messages.c.dedupe, list(keys.values())))).scalars()
     )
@@ -362,7 +386,7 @@ def _told(o: Outcome) -> events.NewEvent:
     kind = "delivery.postponed" if o.state == "queued" else f"delivery.{o.state}"
     data = {"delivery": str(o.parcel.delivery_id), "state": o.state, "attempt": o.parcel.attempt}
     if o.error:
-        data["error"] = o.error[:300]
+        data["error"] = clean_line(o.error, 300)
     return events.NewEvent(
         kind, o.parcel.conversation_id, o.parcel.customer_id, o.parcel.message_id, o.parcel.channel_id, data=data
     )

@@ -44,7 +44,7 @@ AHEAD = 1000
 #: How long storing waits for a fuller batch while envelopes pour in (seconds); nobody waits for it.
 GATHER = 0.05
 #: How long a provider waits for its answer at the most (seconds).
-PATIENCE = 4.5
+PATIENCE = 4.0
 
 
 class Busy(Unavailable):
@@ -142,6 +142,10 @@ class Ingest:
         except Exception as error:
             if not is_passing(error):
                 log.exception("the journal cannot be written")
+                if len(batch) > 1:  # one of them is to blame; the others shall not suffer for it
+                    for w in batch:
+                        await self._commit([w])
+                    return
             for w in batch:
                 _fail(w, error if isinstance(error, Unavailable) else Unavailable(str(error)))
             return

@@ -21,17 +21,23 @@ INLINE = 256 * 1024
 
 
 class Kept(Struct, frozen=True):
-    """An envelope on its way into the journal; ``blob`` names its body in the blob store when it is large."""
+    """An envelope on its way into the journal.
+
+    ``blob`` names its body in the blob store when it is large; the envelope need not hold it any more then, ``size`` tells of it.
+    """
 
     envelope: Envelope
     blob: str = ""
+    size: int = 0
 
 
 class Entry(Struct, frozen=True):
-    """An envelope as the journal has it."""
+    """An envelope as the journal has it. ``blob`` says where the body lies while the envelope does not hold it."""
 
     id: int
     envelope: Envelope
+    blob: str = ""
+    size: int = 0
 
 
 def write(conn: Connection, kept: Sequence[Kept], lease_ms: int) -> range:
@@ -53,7 +59,7 @@ def write(conn: Connection, kept: Sequence[Kept], lease_ms: int) -> range:
                 "body": None if k.blob else k.envelope.body,
                 "blob": k.blob,
                 "sha256": k.blob or hashlib.sha256(k.envelope.body).hexdigest(),
-                "size": len(k.envelope.body),
+                "size": k.size or len(k.envelope.body),
             }
             for number, k in zip(ids, kept, strict=True)
         ],
@@ -64,6 +70,7 @@ def write(conn: Connection, kept: Sequence[Kept], lease_ms: int) -> range:
 _own = sa.select(journal.c.id).where(journal.c.state == lit("kept"), among(journal.c.id, "ids"))
 _own_and_hold = _own.with_for_update(skip_locked=True)
 _done = sa.update(journal).where(among(journal.c.id, "ids")).values(state="read", error="", lease_until=0)
+_note = sa.update(journal).where(journal.c.id == sa.bindparam("number")).values(error=sa.bindparam("why"))
 _now = sa.select(db_now())
 _failed = (
     sa.update(journal)
@@ -78,10 +85,12 @@ def own(conn: Connection, ids: Sequence[int]) -> set[int]:
     return set(conn.execute(statement, {"ids": list(ids)}).scalars())
 
 
-def mark_read(conn: Connection, ids: Sequence[int]) -> None:
-    """These entries are understood and stored."""
+def mark_read(conn: Connection, ids: Sequence[int], notes: Mapping[int, str]) -> None:
+    """These entries are understood and stored. ``notes``: what a person should know of one of them."""
     if ids:
         conn.execute(_done, {"ids": list(ids)})
+    if noted := [{"number": number, "why": notes[number]} for number in ids if number in notes]:
+        conn.execute(_note, noted)
 
 
 def mark_failed(conn: Connection, why: Mapping[int, str]) -> None:
@@ -112,16 +121,25 @@ def free_leases(conn: Connection) -> None:
     conn.execute(sa.update(journal).where(journal.c.state == lit("kept")).values(lease_until=0))
 
 
-def entries(conn: Connection, ids: Sequence[int]) -> list[tuple[Entry, str]]:
-    """The entries in order of id, with the blob's name where the body lies there (the body is then empty)."""
+def entries(conn: Connection, ids: Sequence[int]) -> list[Entry]:
+    """The entries in order of id, without those bodies that lie in the blob store."""
     rows = conn.execute(sa.select(journal).where(among(journal.c.id, ids)).order_by(journal.c.id))
-    return [(Entry(row.id, _envelope(row)), row.blob) for row in rows]
+    return [Entry(row.id, _envelope(row), row.blob, row.size) for row in rows]
 
 
-def with_body(found: tuple[Entry, str], blobs: Blobs) -> Entry:
-    """The entry with its body, read from the blob store where needed. Blocking."""
-    entry, blob = found
-    return Entry(entry.id, msgspec.structs.replace(entry.envelope, body=blobs.get(blob))) if blob else entry
+def with_body(entry: Entry, blobs: Blobs) -> Entry:
+    """The entry with its body, read from the blob store where needed. Blocking. Raises FileNotFoundError."""
+    if not entry.blob:
+        return entry
+    return Entry(entry.id, msgspec.structs.replace(entry.envelope, body=blobs.get(entry.blob)), "", entry.size)
+
+
+def renew(conn: Connection, ids: Sequence[int], lease_ms: int) -> None:
+    """These entries still wait to be read here."""
+    if ids:
+        moment = conn.execute(_now).scalar_one()
+        statement = sa.update(journal).where(among(journal.c.id, ids), journal.c.state == lit("kept"))
+        conn.execute(statement.values(lease_until=moment + lease_ms))
 
 
 def _envelope(row: Any) -> Envelope:

@@ -30,17 +30,18 @@ def once(
     name = f"once:{digest}"
     if not conn.execute(_claim, {"name": name}).rowcount:
         value: str = conn.execute(sa.select(facts.c.value).where(facts.c.name == name)).scalar_one()
-        return int(value.partition(":")[0]), False
+        return int(value.partition(":")[2]), False
     number = work(conn)
-    conn.execute(sa.update(facts).where(facts.c.name == name).values(value=f"{number}:{now()}"))
+    conn.execute(sa.update(facts).where(facts.c.name == name).values(value=f"{_moment(now())}:{number}"))
     return number, True
+
+
+def _moment(ms: int) -> str:
+    """So many digits always, so that the database can tell what is older by comparing texts."""
+    return f"{ms:015d}"
 
 
 def prune(conn: Connection) -> int:
     """Forget what is older than `MEMORY`; how many."""
-    rows = conn.execute(sa.select(facts.c.name, facts.c.value).where(facts.c.name.startswith("once:"))).all()
-    oldest = now() - MEMORY
-    old = [row.name for row in rows if int(row.value.partition(":")[2] or 0) < oldest]
-    for name in old:
-        conn.execute(sa.delete(facts).where(facts.c.name == name))
-    return len(old)
+    old = sa.delete(facts).where(facts.c.name.startswith("once:"), facts.c.value < _moment(now() - MEMORY))
+    return conn.execute(old).rowcount

@@ -70,6 +70,7 @@ def reply(
     require(actor, "reply")
     if access_conversation(conn, actor, conversation_id) is None:
         raise NotFound
+    identity.lock(conn, [f"client:{client_key(actor, draft.client_id)}"])
     home = conversations.lock_one(conn, conversation_id)
     assert home is not None
     if earlier := _earlier(conn, actor, draft):
@@ -91,13 +92,14 @@ def start(
 ) -> tuple[int, int, bool]:
     """Begin a conversation: (conversation, message, False if it was already there). Raises as `reply`."""
     require(actor, "reply")
+    identity.lock(conn, [f"client:{client_key(actor, draft.client_id)}", *(p.address for p in draft.to[:1])])
+    if earlier := _earlier(conn, actor, draft):
+        row = conn.execute(sa.select(messages.c.conversation_id).where(messages.c.id == earlier)).scalar_one()
+        return row, earlier, False
     channel = _channel(channels, draft.via)
     traits = channel.adapter.traits
     if not traits.can_start:
         raise CannotSend(f"On “{channel.config.name}” only customers can begin a conversation.")
-    if earlier := _earlier(conn, actor, draft):
-        row = conn.execute(sa.select(messages.c.conversation_id).where(messages.c.id == earlier)).scalar_one()
-        return row, earlier, False
     to = draft.to
     if customer_id is not None:
         customer = access_customer(conn, actor, customer_id)
@@ -107,7 +109,6 @@ def start(
     else:
         if not to:
             raise CannotSend("Say whom to write to: “to” or “customer” is missing.")
-        identity.lock(conn, [to[0].address])
         customer_id = identity.resolve(conn, to[:1])[to[0].address].id
     home = _begin(conn, actor, channel, customer_id, draft)
     events.append(
@@ -131,11 +132,12 @@ def note(conn: Connection, actor: Actor, conversation_id: int, text: str, client
     require(actor, "note")
     if access_conversation(conn, actor, conversation_id) is None:
         raise NotFound
-    home = conversations.lock_one(conn, conversation_id)
-    assert home is not None
     draft = Draft(clean(text).strip(), client_id)
     if not draft.text:
         raise CannotSend("The note is empty.")
+    identity.lock(conn, [f"client:{client_key(actor, client_id)}"])
+    home = conversations.lock_one(conn, conversation_id)
+    assert home is not None
     if earlier := _earlier(conn, actor, draft):
         return earlier, False
     number, told = allocate(conn, "ids", 2)
@@ -155,7 +157,7 @@ def _earlier(conn: Connection, actor: Actor, draft: Draft) -> int | None:
 
 def client_key(actor: Actor, client_id: str) -> str:
     """Client ids count per employee."""
-    return f"{actor.id}:{client_id[:200]}"
+    return f"{actor.id}:{clean_line(client_id, 200)}"
 
 
 def _refuse_stale(conn: Connection, home: Current, draft: Draft) -> None:

@@ -69,6 +69,11 @@ def dedupe_key(channel_id: int, provider_id: str) -> str:
     return f"{channel_id}:{provider_id[:500]}"
 
 
+def sent_key(channel_id: int, provider_id: str) -> str:
+    """The same for what we sent: a name of its own, so that a customer's id that happens to equal one of ours is no copy."""
+    return f"{channel_id}:>{provider_id[:500]}"
+
+
 def store(conn: Connection, box: SecretBox, items: Sequence[Item], closed_after: int) -> int:
     """Write the batch; the id of its last event (0 when it said nothing new).
 
@@ -142,11 +147,22 @@ def _place(
 
 
 def _references(conn: Connection, entries: Sequence[_Entry]) -> Seen:
-    keys = [dedupe_key(e.item.channel_id, e.message.reply_to) for e in entries if e.message.reply_to]
+    keys = [key for e in entries if e.message.reply_to for key in _answerable(e)]
     external = {r for e in entries for r in (*e.message.references, e.message.reply_to) if r and e.item.in_thread}
     if not keys and not external:
         return Seen({}, {})
     return conversations.referred(conn, keys, list(external))
+
+
+def _answerable(e: _Entry) -> tuple[str, str]:
+    """Under which keys the message this one answers may stand: as one of ours, as one of the customer's."""
+    return sent_key(e.item.channel_id, e.message.reply_to), dedupe_key(e.item.channel_id, e.message.reply_to)
+
+
+def _known(e: _Entry, seen: Seen) -> tuple[int, int] | None:
+    if not e.message.reply_to:
+        return None
+    return next((seen.by_key[key] for key in _answerable(e) if key in seen.by_key), None)
 
 
 def _joined(
@@ -159,7 +175,7 @@ def _joined(
 ) -> Current | None:
     """The conversation this message proves to belong to."""
     named = [c for c, _ in tokens]
-    if not e.item.in_thread and (answered := seen.by_key.get(dedupe_key(e.item.channel_id, e.message.reply_to))):
+    if not e.item.in_thread and (answered := _known(e, seen)):
         named.append(answered[1])
     for number in named:
         home = by_id.get(number)
@@ -173,9 +189,7 @@ def _joined(
 def _answered(e: _Entry, seen: Seen, tokens: Sequence[tuple[int, int]]) -> int | None:
     if tokens:
         return tokens[0][1]
-    known = seen.by_key.get(dedupe_key(e.item.channel_id, e.message.reply_to)) or seen.by_external.get(
-        e.message.reply_to
-    )
+    known = _known(e, seen) or seen.by_external.get(e.message.reply_to)
     return known[0] if known else None
 
 

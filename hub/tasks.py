@@ -11,19 +11,21 @@ log = logging.getLogger(__name__)
 
 #: A loop that has not called `beat` for so long (seconds) counts as stuck.
 SILENCE = 60.0
+#: A loop that died starts again, and counts as dead for so long (seconds).
+MOURNING = 60.0
 
 
 class Supervisor:
     """Starts the loops, knows their health, ends them.
 
-    A loop survives the trouble it expects (dependency down) by itself. What it does not expect ends it; then `dead` names it
-    and the process should be restarted by whoever runs it.
+    A loop survives the trouble it expects (dependency down) by itself. What it does not expect ends it: then it is started again
+    with growing pauses, and `dead` names it for a minute, so that /healthz stays red as long as it keeps dying.
     """
 
     def __init__(self) -> None:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._beats: dict[str, float] = {}
-        self._dead: dict[str, str] = {}
+        self._died: dict[str, tuple[float, str]] = {}
 
     def start(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         """Run ``loop()`` until `stop`. It must call `beat(name)` at least every `SILENCE` seconds."""
@@ -31,25 +33,31 @@ class Supervisor:
         self._tasks[name] = asyncio.create_task(self._run(name, loop), name=name)
 
     async def _run(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await loop()
-            self._dead[name] = "it ended"
-            log.error("background task %s ended", name)
-        except asyncio.CancelledError:
-            raise
-        except BaseException as error:
-            self._dead[name] = f"{type(error).__name__}: {error}"[:300]
-            log.exception("background task %s died", name)
+        backoff = Backoff(first=1.0, most=60.0)
+        while True:
+            began = time.monotonic()
+            try:
+                await loop()
+                what = "it ended"
+            except Exception as error:
+                what = f"{type(error).__name__}: {error}"[:300]
+                log.exception("background task %s died", name)
+            self._died[name] = (time.monotonic(), what)
+            if time.monotonic() - began > MOURNING:
+                backoff.reset()
+            await backoff.wait()
+            self.beat(name)
+            log.warning("background task %s starts again", name)
 
     def beat(self, name: str) -> None:
         """The loop is alive."""
         self._beats[name] = time.monotonic()
 
     def dead(self) -> dict[str, str]:
-        """Name → what happened, for every loop that is dead or stuck."""
-        late = time.monotonic() - SILENCE
-        stuck = {n: "it is stuck" for n, at in self._beats.items() if at < late and n in self._tasks}
-        return stuck | self._dead
+        """Name → what happened, for every loop that is stuck or died within the last `MOURNING` seconds."""
+        moment = time.monotonic()
+        stuck = {n: "it is stuck" for n, at in self._beats.items() if at < moment - SILENCE and n in self._tasks}
+        return stuck | {n: what for n, (at, what) in self._died.items() if at > moment - MOURNING}
 
     def names(self) -> list[str]:
         """The loops that were started."""

@@ -10,11 +10,12 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
+from hub.access import Actor, access_message, visible
 from hub.events import COLUMNS, Event, from_row
 from hub.messages import Details
 from hub.receipts import RANK
 from hub.sql import among
-from hub.tables import attachments, deliveries, employees, events, messages
+from hub.tables import attachments, conversations, deliveries, employees, events, messages
 
 
 class FileView(Struct, frozen=True):
@@ -89,10 +90,21 @@ def of_conversation(
 
 
 def of_customer(
-    conn: Connection, customer_id: int, *, before: int = 2**62, after: int = 0, most: int = 50
+    conn: Connection, actor: Actor, customer_id: int, *, before: int = 2**62, after: int = 0, most: int = 50
 ) -> list[Item]:
-    """The same over all conversations and channels of a customer."""
-    return _items(conn, events.c.customer_id == customer_id, before, after, most)
+    """The same over all conversations and channels of a customer that the actor may see."""
+    whose = events.c.customer_id == customer_id
+    if not actor.sees_all:
+        theirs = sa.exists().where(conversations.c.id == events.c.conversation_id, visible(actor))
+        whose = sa.and_(whose, sa.or_(events.c.conversation_id.is_(None), theirs))
+    return _items(conn, whose, before, after, most)
+
+
+def message(conn: Connection, actor: Actor, message_id: int) -> MessageView | None:
+    """One message with all that is shown of it, None when the actor may not see its conversation."""
+    if access_message(conn, actor, message_id) is None:
+        return None
+    return views(conn, [message_id]).get(message_id)
 
 
 def _items(conn: Connection, whose: sa.ColumnElement[bool], before: int, after: int, most: int) -> list[Item]:

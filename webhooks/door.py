@@ -22,6 +22,7 @@ from hub.adapter import Adapter, ChannelConfig
 from hub.failpoints import hit
 from hub.ingest import DiskFull, Unavailable, read_now
 from hub.messages import Envelope, Reading, Unreadable
+from hub.text import clean_line
 
 #: A body must have arrived after so many seconds.
 SLOWEST = 10
@@ -77,7 +78,7 @@ class Door:
             body,
             "webhook",
             time.time_ns() // 1_000_000,
-            {name: request.headers[name][:300] for name in KEPT_HEADERS if name in request.headers},
+            {name: clean_line(request.headers[name], 300) for name in KEPT_HEADERS if name in request.headers},
         )
         return await self._kept(channel, provider, envelope)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +15,7 @@ from hub import backup as archive
 from hub import channels, migrations, moving
 from hub.cli import Failed
 from hub.cli.house import opened, settings_of
-from hub.database import PostgresDatabase, SqliteDatabase, open_database
+from hub.database import InUse, PostgresDatabase, SqliteDatabase, only_process, open_database
 from hub.secretbox import SecretBox, load_keys, write_keys
 
 
@@ -64,7 +63,7 @@ async def move(front: Any, args: argparse.Namespace) -> None:
             raise Failed(str(error)) from error
         assert isinstance(target, PostgresDatabase)
         try:
-            with _stopped(settings.folder):
+            with _stopped(source.path):
                 await _move(source, target)
         except (OSError, TimeoutError) as error:
             raise Failed(f"The target cannot be reached: {error}.") from error
@@ -82,14 +81,13 @@ async def _move(source: SqliteDatabase, target: PostgresDatabase) -> None:
 
 
 @contextmanager
-def _stopped(folder: Path) -> Iterator[None]:
+def _stopped(path: Path) -> Iterator[None]:
     """Nobody writes meanwhile: the lock that `hub serve` holds on SQLite."""
-    with (folder / "hub.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise Failed(f"The hub runs on {folder}; stop it first, so that nothing is written meanwhile.") from error
-        yield
+    try:
+        with only_process(path):
+            yield
+    except InUse as error:
+        raise Failed(f"The hub runs on {path}; stop it first, so that nothing is written meanwhile.") from error
 
 
 async def rotate_key(front: Any, args: argparse.Namespace) -> None:

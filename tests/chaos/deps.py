@@ -261,9 +261,10 @@ async def _faults(
     await fault("redis silent", proxies[1].silence, proxies[1].speak, hold)
     await fault("redis reset", proxies[1].reset, proxies[1].reset, 0.3)
     stop.set()
+    answers.let_go()
     await asyncio.gather(*customers)
     await watch.stop()
-    drained = await answers.finish(20) and await here.drained(20)
+    drained = await answers.finish(30) and await here.drained(30)
     return await _figures(here, provider, answers, watch, await follower.finish(), phases, drained, began)
 
 
@@ -302,13 +303,33 @@ async def _figures(
         healthy=all(status == 200 for status, _ in health),
         drained=drained,
         wall=time.monotonic() - began,
-        log="\n".join(p.log(20_000) for p in here.processes),
+        log="\n".join([*(p.log(20_000) for p in here.processes), "" if drained else await _stuck(here.url)]),
     )
+
+
+async def _stuck(url: str) -> str:
+    """What PostgreSQL says of those that are still at something, and of what is left."""
+    questions = (
+        "SELECT pid, state, wait_event, now() - xact_start AS since, pg_blocking_pids(pid), left(query, 200)"
+        " FROM pg_stat_activity WHERE datname = 'hub' AND xact_start IS NOT NULL",
+        "SELECT id, conversation_id, state, attempts, fence, lease_until - extract(epoch from now()) * 1000 AS lease,"
+        " not_before - extract(epoch from now()) * 1000 AS due, error FROM deliveries WHERE state IN ('queued', 'sending')"
+        " ORDER BY id LIMIT 12",
+        "SELECT id, attempts, lease_until - extract(epoch from now()) * 1000 AS lease, body FROM journal"
+        " WHERE state = 'kept' LIMIT 5",
+    )
+    database = open_database(url)
+    try:
+        parts = [await database.read(lambda c, q=q: c.execute(sa.text(q)).all()) for q in questions]  # type: ignore[misc]
+        return "\n".join(str(row) for rows in parts for row in rows)
+    finally:
+        await database.close()
 
 
 async def _customer(provider: ProviderTwin, name: str, stop: asyncio.Event) -> None:
     number = 0
     while not stop.is_set():
+        await provider.gate.wait()
         number += 1
         await provider.say(name, "Hello", f"{name}-{number}")
         await asyncio.sleep(0.1)

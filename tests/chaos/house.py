@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import aiohttp
 import sqlalchemy as sa
@@ -29,8 +30,8 @@ from hub.tables import events as happened
 from tests.servers import Postgres, Redis, Server, free_port
 
 ROOT = Path(__file__).parents[2]
-#: Alembic knows one migration at a time in a process.
-_MIGRATING = asyncio.Lock()
+#: Alembic knows one migration at a time in a process; a lock for every event loop.
+_MIGRATING: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock] = WeakKeyDictionary()
 SECRET = "the provider's and the hub's"
 
 
@@ -125,7 +126,7 @@ class World:
 
     async def prepare(self) -> None:
         """Schema, an administrator, an ``api`` channel to the provider."""
-        async with _MIGRATING:
+        async with _MIGRATING.setdefault(asyncio.get_running_loop(), asyncio.Lock()):
             await self._prepare()
 
     async def _prepare(self) -> None:

@@ -238,3 +238,84 @@ async def test_an_address_with_a_line_break_never_gets_into_the_queue(line: Line
     with pytest.raises(outbox.CannotSend):
         await line.say("x", to=(Party("api:a\r\nRCPT TO:<b>"),))
     assert await line.rig.count("deliveries") == 0
+
+
+async def test_every_recipient_of_a_channel_without_copies_gets_a_message_of_his_own(line: Line) -> None:
+    from hub.messages import Party
+
+    await line.say("to both", to=(Party("api:kim"), Party("api:lee")))
+    await until(lambda: line.rig.count("deliveries", "state = 'sent'", wanted=2))
+
+    assert sorted(o.recipients for o in line.sent) == [("api:kim",), ("api:lee",)]
+
+
+async def test_a_customers_id_that_equals_one_of_ours_is_no_copy(line: Line) -> None:
+    line.answer = lambda out: Sent("77")
+    await line.say("ours is 77")
+    await until(lambda: line.state("sent"))
+    channel = await line.rig.scalar("SELECT channel_id FROM conversations")
+    await line.rig.hear(channel, message("mine is 77 too", provider_id="77"))
+    await line.rig.hear(channel, message("an answer to yours", reply_to="77"))
+
+    assert await line.rig.count("messages", "text = 'mine is 77 too'") == 1
+    answered = await line.rig.scalar("SELECT reply_to_id FROM messages WHERE text = 'an answer to yours'")
+    assert await line.rig.scalar("SELECT text FROM messages WHERE id = :n", n=answered) == "ours is 77"
+
+
+async def test_whatever_a_provider_says_about_time_and_trouble_the_worker_lives(line: Line) -> None:
+    def answer(out: Outgoing) -> Sent:
+        if out.text == "never":
+            raise TryLater("come back\0in\ud800 years", 1e30)
+        return Sent(out.id)
+
+    line.answer = answer
+    await line.say("never", to=(message().sender,))
+    await until(lambda: line.rig.count("deliveries", "error <> ''"))
+    from hub.messages import Party
+
+    await line.say("after", to=(Party("api:lee"),))
+    await until(lambda: line.state("sent"))
+
+    (row,) = await line.rig.rows("SELECT not_before, changed_at FROM deliveries WHERE state = 'queued'")
+    assert row["not_before"] - row["changed_at"] <= delivery.LONGEST * 1000 + 1000
+
+
+async def test_a_stop_lets_the_provider_finish_its_answer(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, database_url: str
+) -> None:
+    line = await Line(rig).open(monkeypatch, repeat="once")
+    gate = asyncio.Event()
+
+    async def slow(_: Adapter, out: Outgoing) -> Sent:
+        line.sent.append(out)
+        await gate.wait()
+        return Sent("done")
+
+    adapter = next(iter(rig.hub.channels.by_id.values())).adapter
+    monkeypatch.setattr(type(adapter), "send", slow)
+    await line.say("in the middle")
+    await until(lambda: line.sent)
+    stopping = asyncio.create_task(rig.server.stop())
+    await asyncio.sleep(0)
+    gate.set()
+    await stopping
+    from hub.database import open_database
+
+    after = open_database(database_url)
+    states = await after.read(lambda c: c.exec_driver_sql("SELECT state FROM deliveries").scalars().all())
+    await after.close()
+
+    assert list(states) == ["sent"]
+
+
+async def test_the_same_beginning_at_the_same_moment_begins_once(line: Line) -> None:
+    from hub.messages import Party
+
+    channel = await line.rig.scalar("SELECT channel_id FROM conversations")
+    draft = outbox.Draft("hello", "begin", via=channel, to=(Party("api:new"),))
+    begun = await asyncio.gather(
+        *(line.rig.hub.db.write(outbox.start, line.agent, line.rig.hub.channels, 3600, draft) for _ in range(6))
+    )
+
+    assert len({(c, m) for c, m, _ in begun}) == 1
+    assert sum(new for _, _, new in begun) == 1

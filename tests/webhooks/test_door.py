@@ -213,3 +213,17 @@ async def test_whatever_is_sent_the_answer_is_never_our_fault(sender: Sender, bo
     status, _ = await sender.post(raw)
 
     assert status in (200, 400)
+
+
+async def test_an_odd_header_of_one_sender_hurts_nobody(sender: Sender) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", sender.client.server.port)
+    body = json.dumps(one("odd")).encode()
+    head = f"POST /webhooks/api/{sender.key} HTTP/1.1\r\nHost: x\r\nX-Hub-Signature-256: {sign(body)}\r\n"
+    writer.write(head.encode() + b"User-Agent: \xff\xfe\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    answers = await asyncio.gather(
+        asyncio.wait_for(reader.readline(), 5), *(sender.post(one(f"n{i}")) for i in range(5))
+    )
+    writer.close()
+
+    assert b" 200 " in answers[0]
+    assert [status for status, _ in answers[1:]] == [200] * 5
