@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in $(PYTHONS); do if $$p -c '$(RECENT)' >/dev/null 2>&1;
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help setup run demo test check bench pins clean
+.PHONY: help setup run demo test chaos check bench pins clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -42,7 +42,10 @@ demo: setup ## serve a throw-away database with sample data and simulated provid
 	$(BIN)/hub demo $(ARGS)
 
 test: setup ## the quick suite, on SQLite and PostgreSQL
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow' $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow and not chaos' $(ARGS)
+
+chaos: setup ## kill, freeze and cut off real servers (some minutes)
+	$(BIN)/python -m pytest -m chaos $(ARGS)
 
 check: setup ## style, types, and who may import whom
 	$(BIN)/ruff check .

@@ -30,6 +30,8 @@ MOST_UIDS = 200
 BATCH_BYTES = 20_000_000
 #: Mails above this are fetched without their body (bytes).
 MAX_MAIL = 60_000_000
+#: What a mail counts for whose size the server does not tell (bytes).
+UNKNOWN_SIZE = 1_000_000
 #: Bytes per second below which a fetch is given up.
 SLOWEST = 50_000
 
@@ -149,13 +151,13 @@ class _Fetcher:
 
     async def _some(self, uids: list[int]) -> None:
         """Keep at most `MOST_UIDS` mails, in order, in batches of bounded size."""
-        sizes = {
-            uid: int(size[1]) for uid, text, _ in await self._fetch(uids, "RFC822.SIZE") if (size := _SIZE.search(text))
+        said = await self._fetch(uids, "RFC822.SIZE")
+        # one without a size is not there any more, or the server says less than it should: its batch asks
+        sizes = dict.fromkeys(uids, UNKNOWN_SIZE) | {
+            uid: int(size[1]) for uid, text, _ in said if (size := _SIZE.search(text))
         }
-        for batch in _batches([uid for uid in uids if uid in sizes], sizes):
+        for batch in _batches(uids, sizes):
             await self._batch(batch, sizes)
-        if uids[-1] > self._done:  # the last ones were deleted meanwhile
-            await self._keep([], uids[-1])
 
     async def _batch(self, uids: list[int], sizes: dict[int, int]) -> None:
         large = sizes[uids[0]] > MAX_MAIL

@@ -146,15 +146,20 @@ def people(house: House) -> Rows:
             for i, n in enumerate(house.channels)
         ],
         "customers": [
-            (house.first_customer + i, f"Customer {i * 7919 % 100_003}", None, None, "", BEGIN)
+            (house.first_customer + i, f"Customer {n}", f"customer {n}", None, None, "", BEGIN)
             for i in range(house.customers)
+            for n in (i * 7919 % 100_003,)
         ],
         "identities": [
-            (house.first_identity + i, house.first_customer + i, f"api:filled-{i}", f"Customer {i}", False, BEGIN)
+            (house.first_identity + i, house.first_customer + i, *_address(i), f"Customer {i}", False, BEGIN)
             for i in range(house.customers)
         ],
     }
     return rows
+
+
+def _address(i: int) -> tuple[str, str]:
+    return f"api:filled-{i}", f"filled-{i}"
 
 
 class Writer:

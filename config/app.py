@@ -12,7 +12,7 @@ from typing import IO
 from aiohttp import web
 
 from config.settings import Settings, SettingsError, split_address
-from hub import accounts, collaboration, delivery, journal, migrations, once
+from hub import accounts, collaboration, delivery, journal, migrations, once, privacy, receipts, uploads
 from hub.blobs import Blobs
 from hub.bus import Bus, RedisBus
 from hub.channels import Channels
@@ -74,6 +74,7 @@ class Server:
         tasks.start("bus", lambda: hub.bus.run(lambda: tasks.beat("bus")))
         tasks.start("channels", self._follow_channels)
         tasks.start("journal", self.ingest.run_journal)
+        tasks.start("read", self.ingest.run_read)
         tasks.start("store", self.ingest.run_store)
         tasks.start("feed", self.feed.run)
         if self.delivery is not None:
@@ -162,10 +163,15 @@ async def _prune(hub: Hub) -> None:
 
 
 async def _forget(hub: Hub) -> None:
-    await hub.db.write(once.prune)
+    for work in (once.prune, receipts.prune, uploads.prune_uploads):
+        await hub.db.write(work)
 
 
-JOBS = [Job("wake", 5, _wake), Job("prune", 600, _prune), Job("forget", 3600, _forget)]
+async def _sweep(hub: Hub) -> None:
+    await privacy.sweep_blobs(hub)
+
+
+JOBS = [Job("wake", 5, _wake), Job("prune", 600, _prune), Job("forget", 3600, _forget), Job("blobs", 86_400, _sweep)]
 
 
 def _take_over(database: SqliteDatabase) -> IO[str]:

@@ -1,7 +1,8 @@
 """Bytes too large for a row: files named by the SHA-256 of what they hold, nothing else.
 
 The sender's file name never touches the disk. A blob is on disk (fsync of file and folder) before `put` returns; putting the
-same bytes again costs a look.
+same bytes again costs a look. Nobody removes a blob that was put within the last `GRACE` seconds: who put it may not have told
+the database yet.
 """
 
 from __future__ import annotations
@@ -10,10 +11,14 @@ import hashlib
 import os
 import re
 import secrets
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from hub.failpoints import hit
 
+#: How long a blob is safe after it was put (seconds).
+GRACE = 3600
 _NAME = re.compile(r"[0-9a-f]{64}")
 
 
@@ -28,7 +33,7 @@ class Blobs:
         """Keep ``data`` durably; its SHA-256 in hex. Blocking: call it in a thread. Raises OSError (disk full …)."""
         name = hashlib.sha256(data).hexdigest()
         path = self.path(name)
-        if path.exists() and path.stat().st_size == len(data):
+        if _touched(path, len(data)):
             return name
         if not path.parent.is_dir():
             path.parent.mkdir(exist_ok=True)
@@ -57,6 +62,49 @@ class Blobs:
         if not _NAME.fullmatch(name):
             raise ValueError("a blob's name is 64 hexadecimal digits")
         return self.folder / name[:2] / name[2:]
+
+    def old(self) -> list[set[str]]:
+        """The names of blobs older than `GRACE`, folder by folder. Blocking."""
+        found = []
+        for folder in sorted(self.folder.iterdir()):
+            names = {folder.name + path.name for path in folder.iterdir() if not _young(path)}
+            found.append({name for name in names if _NAME.fullmatch(name)})
+        return [names for names in found if names]
+
+    def remove(self, names: Iterable[str]) -> list[str]:
+        """Remove blobs that nobody needs, but for those younger than `GRACE`; which are gone now. Blocking."""
+        return [name for name in sorted(names) if _removed(self.path(name))]
+
+
+def _touched(path: Path, size: int) -> bool:
+    """Is it there? Then it counts as put just now."""
+    try:
+        os.utime(path)
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _young(path: Path) -> bool:
+    try:
+        return path.stat().st_mtime > time.time() - GRACE
+    except FileNotFoundError:
+        return True
+
+
+def _removed(path: Path) -> bool:
+    if _young(path):
+        return False
+    aside = path.with_name(f".{secrets.token_hex(8)}")
+    try:
+        path.replace(aside)
+    except FileNotFoundError:
+        return False
+    if _young(aside):  # put again between the look and the grasp
+        aside.replace(path)
+        return False
+    aside.unlink()
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

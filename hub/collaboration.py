@@ -109,13 +109,16 @@ def set_tags(conn: Connection, actor: Actor, conversation_id: int, wanted: Seque
 def wake_snoozed(conn: Connection, most: int = 200) -> int:
     """Open what was snoozed until now; how many."""
     c = table.c
+    moment = now()
     due = (
         sa.select(c.id)
-        .where(c.status == lit("snoozed"), c.snoozed_until <= now())
+        .where(c.status == lit("snoozed"), c.snoozed_until <= moment)
         .order_by(c.snoozed_until)
         .limit(most)
     )
-    found = [home for number in conn.execute(due).scalars().all() if (home := conversations.lock_one(conn, number))]
+    held = conversations.lock_for(conn, list(conn.execute(due).scalars()), [], [], moment)
+    # somebody may have closed or snoozed it anew before it was held
+    found = [h for h in held if h.status == "snoozed" and h.snoozed_until is not None and h.snoozed_until <= moment]
     for home in found:
         home.status, home.snoozed_until, home.touched = "open", None, True
     conversations.save(conn, found)

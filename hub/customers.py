@@ -18,7 +18,7 @@ from hub.outbox import NotFound
 from hub.sql import allocate, among, is_postgres
 from hub.tables import conversations, customers, employees, identities, merges, messages
 from hub.tables import events as happened
-from hub.text import clean_line
+from hub.text import clean_line, fold
 
 
 class Taken(Exception):
@@ -65,14 +65,27 @@ def listing(conn: Connection, actor: Actor, q: str, before: int, most: int) -> l
     if not actor.sees_all:
         theirs = sa.exists().where(conversations.c.customer_id == c.id)
         statement = statement.where(sa.or_(~theirs, theirs.where(visible(actor))))
-    if wanted := clean_line(q).lower():
-        i = identities.c
-        face = sa.exists().where(
-            i.customer_id == c.id,
-            sa.or_(i.address.startswith(wanted, autoescape=True), i.address.contains(f":{wanted}", autoescape=True)),
-        )
-        statement = statement.where(sa.or_(sa.func.lower(c.name).startswith(wanted, autoescape=True), face))
+    if wanted := fold(clean_line(q)):
+        statement = statement.where(c.id.in_(_named(wanted)))
     return rows(conn, list(conn.execute(statement).scalars()))
+
+
+def _named(wanted: str) -> sa.CompoundSelect[Any]:
+    """The customers whose name or address begins so: ranges of two indexes."""
+    i = identities.c
+    kind, colon, bare = wanted.partition(":")
+    ways = [
+        sa.select(customers.c.id).where(_begins(customers.c.folded, wanted)),
+        sa.select(i.customer_id).where(_begins(i.bare, wanted)),
+    ]
+    if colon:
+        of_kind = i.address.startswith(f"{kind}:", autoescape=True)
+        ways.append(sa.select(i.customer_id).where(_begins(i.bare, bare), of_kind))
+    return sa.union(*ways)
+
+
+def _begins(column: sa.ColumnElement[str], wanted: str) -> sa.ColumnElement[bool]:
+    return sa.and_(column >= wanted, column < wanted + "\U0010ffff")
 
 
 def rows(conn: Connection, ids: Sequence[int]) -> list[CustomerRow]:
@@ -103,6 +116,26 @@ def _access(conn: Connection, actor: Actor, customer_id: int) -> int:
     return int(row.id)
 
 
+def hold(conn: Connection, actor: Actor, *ids: int) -> list[int]:
+    """The customers behind these ids (winners, when merged), held until the commit. Raises `NotFound`.
+
+    What is found is held in order of id and looked up again. When somebody has merged it meanwhile everything is let go first:
+    to hold one more, out of order, could be a deadlock.
+    """
+    found = [_access(conn, actor, number) for number in ids]
+    while is_postgres(conn):
+        attempt = conn.begin_nested()
+        rows = sa.select(customers.c.id).where(among(customers.c.id, found)).order_by(customers.c.id)
+        conn.execute(rows.with_for_update(key_share=True)).all()
+        again = [_access(conn, actor, number) for number in ids]
+        if again == found:
+            attempt.commit()
+            break
+        attempt.rollback()
+        found = again
+    return found
+
+
 # ── making and changing ───────────────────────────────────────────────────────────────────────────────────────────────
 def add(
     conn: Connection,
@@ -125,7 +158,9 @@ def add(
     moment = now()
     packed = msgspec.json.encode(dict(attributes)).decode() if attributes else ""
     conn.execute(
-        sa.insert(customers).values(id=number, name=name, owner_id=owner_id, attributes=packed, created_at=moment)
+        sa.insert(customers).values(
+            id=number, name=name, folded=fold(name), owner_id=owner_id, attributes=packed, created_at=moment
+        )
     )
     _insert_faces(conn, number, dict(zip(rest, addresses, strict=True)), moment)
     events.append(conn, [NewEvent("customer.created", customer_id=number, actor_id=actor.id)])
@@ -143,10 +178,11 @@ def change(
 ) -> int:
     """Change what is given; attributes are merged, one that is None goes. Raises `NotFound`, `access.Forbidden`, `Impossible`."""
     require(actor, "customers")
-    number = _access(conn, actor, customer_id)
+    (number,) = hold(conn, actor, customer_id)
     values: dict[str, Any] = {}
     if name is not None:
         values["name"] = clean_line(name, 200)
+        values["folded"] = fold(values["name"])
         if not values["name"]:
             raise Impossible("A customer's name cannot be empty.")
     if owner_id is not UNSET:
@@ -160,7 +196,9 @@ def change(
         values["attributes"] = msgspec.json.encode(merged).decode() if merged else ""
     if values:
         conn.execute(sa.update(customers).where(customers.c.id == number).values(values))
-        told = NewEvent("customer.changed", customer_id=number, actor_id=actor.id, data={"changed": sorted(values)})
+        told = NewEvent(
+            "customer.changed", customer_id=number, actor_id=actor.id, data={"changed": sorted({*values} - {"folded"})}
+        )
         events.append(conn, [told])
     return number
 
@@ -170,7 +208,7 @@ def add_address(
 ) -> IdentityRow:
     """Give the customer another address; one they have already stays. Raises `NotFound`, `access.Forbidden`, `Taken`."""
     require(actor, "customers")
-    number = _access(conn, actor, customer_id)
+    (number,) = hold(conn, actor, customer_id)
     identity.lock(conn, [address])
     known = identity.find(conn, [address]).get(address)
     if known is None or known.id != number:
@@ -185,7 +223,7 @@ def add_address(
 def remove_address(conn: Connection, actor: Actor, customer_id: int, identity_id: int) -> None:
     """Take an address away; a later message from there makes a new customer. Raises `NotFound`, `access.Forbidden`."""
     require(actor, "customers")
-    number, i = _access(conn, actor, customer_id), identities.c
+    (number,), i = hold(conn, actor, customer_id), identities.c
     if not conn.execute(sa.delete(identities).where(i.id == identity_id, i.customer_id == number)).rowcount:
         raise NotFound
     data = {"identity": str(identity_id)}
@@ -203,6 +241,7 @@ def _insert_faces(
                     "id": number,
                     "customer_id": customer_id,
                     "address": address,
+                    "bare": fold(identity.readable(address)),
                     "name": name,
                     "verified": verified,
                     "created_at": moment,
@@ -242,7 +281,7 @@ class Moved(Struct, frozen=True):
 def merge(conn: Connection, actor: Actor, winner_id: int, loser_id: int, evidence: str) -> int:
     """Make ``loser_id`` a part of ``winner_id``; the merge's id. A fixed number of statements. Raises `NotFound`, `Impossible`."""
     require(actor, "customers")
-    winner, loser = _access(conn, actor, winner_id), _access(conn, actor, loser_id)
+    winner, loser = hold(conn, actor, winner_id, loser_id)
     if winner == loser:
         raise Impossible("These are the same customer already.")
     _lock_senders(conn, (winner, loser))
@@ -274,10 +313,12 @@ def merge(conn: Connection, actor: Actor, winner_id: int, loser_id: int, evidenc
 def unmerge(conn: Connection, actor: Actor, customer_id: int, merge_id: int) -> int:
     """Undo a merge: the customer who is one of their own again. Raises `NotFound`, `Impossible`."""
     require(actor, "customers")
-    holder = _access(conn, actor, customer_id)
     m = merges.c
     row = conn.execute(sa.select(merges).where(m.id == merge_id, m.undone_at.is_(None))).first()
-    if row is None or _access(conn, actor, row.winner_id) != holder:
+    if row is None:
+        raise NotFound
+    holder, there = hold(conn, actor, customer_id, row.winner_id)
+    if holder != there:
         raise NotFound
     _lock_senders(conn, (holder, row.loser_id))
     _lock_conversations(conn, (holder, row.loser_id))

@@ -28,7 +28,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 #: How long a person waits for a database that does not answer before the hub says so (seconds).
-PATIENCE = 4.5
+PATIENCE = 4.0
 
 
 class Unavailable(Exception):
@@ -196,6 +196,7 @@ class PostgresDatabase(Database):
                     "statement_timeout": "4000",
                     "idle_in_transaction_session_timeout": "15000",
                     "jit": "off",
+                    "synchronous_commit": "on",
                     # what is read is mostly in memory: walking an index in order beats reading much and sorting it
                     "random_page_cost": "1.1",
                 },

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import logging
 import secrets
 from collections.abc import Awaitable, Callable
+from ipaddress import ip_address, ip_network
+from typing import TypeVar
 
 import msgspec
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web import FileField
 from msgspec import Struct
+from multidict import MultiDictProxy
 
 from hub.access import Actor, Forbidden
 from hub.core import Hub
@@ -21,6 +28,11 @@ from hub.outbox import CannotSend, NotFound
 log = logging.getLogger(__name__)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Form = MultiDictProxy[str | bytes | bytearray | FileField]
+T = TypeVar("T")
+
+#: Seconds within which the body of a form or of JSON must have come, and that of a form with files.
+BODY, UPLOAD = 10.0, 120.0
 
 
 class House(Struct):
@@ -36,6 +48,9 @@ class House(Struct):
     metrics_token: str = ""
     trusted_proxies: str = ""
     version: str = ""
+    #: Passwords hashed at the same time (each takes 19 MiB), and files held in memory (each up to 25 MB).
+    hashing: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(4))
+    storing: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(4))
 
     @property
     def secure(self) -> bool:
@@ -46,6 +61,9 @@ HOUSE = web.AppKey("house", House)
 ACTOR = web.RequestKey("actor", Actor)
 #: Fresh for every request; inline scripts carry it (Content-Security-Policy).
 NONCE = web.RequestKey("nonce", str)
+#: How a browser is told of a failure outside the API: (request, status, detail, number in the log).
+FailurePage = Callable[[web.Request, int, str, str], web.Response]
+FAILURE: web.AppKey[FailurePage] = web.AppKey("failure")
 
 
 class Problem(Exception):
@@ -62,6 +80,7 @@ _TITLES = {
     403: "Not allowed",
     404: "Not found",
     405: "Wrong method",
+    408: "Too slow",
     409: "Conflict",
     413: "Too large",
     415: "Wrong content type",
@@ -105,12 +124,10 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         answer = await handler(request)
     except web.HTTPException as error:
-        if error.status < 400 or not request.path.startswith("/api/"):
+        if error.status < 400:
             _headers(request, error, nonce)
             raise
-        answer = problem(error.status, error.text or error.reason)
-        if "Allow" in error.headers:
-            answer.headers["Allow"] = error.headers["Allow"]
+        answer = _refused(request, error)
     except Exception as error:
         answer = _failed(request, error)
     if not answer.prepared:
@@ -118,15 +135,51 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
     return answer
 
 
+#: What aiohttp says no to by itself, in words that help.
+_REFUSALS = {
+    404: "There is no such page. It may have moved, or a letter of its address is missing.",
+    405: "This page cannot be asked that way. Go back and use the buttons on the page.",
+    413: "This is too large to send at once.",
+}
+
+
+def _refused(request: web.Request, error: web.HTTPException) -> web.Response:
+    plain = f"{error.status}: {error.reason}"
+    if _is_api(request):
+        answer = problem(error.status, error.text or error.reason)
+    else:
+        own = error.text if error.text and error.text != plain and error.status != 413 else ""
+        answer = _page(request, error.status, own or _REFUSALS.get(error.status, error.reason))
+    if "Allow" in error.headers:
+        answer.headers["Allow"] = error.headers["Allow"]
+    return answer
+
+
+def _is_api(request: web.Request) -> bool:
+    return request.path == "/api" or request.path.startswith("/api/")
+
+
+def _page(request: web.Request, status: int, detail: str, number: str = "") -> web.Response:
+    """A page for people; problem+json where this process has no screens, or who asks wants JSON."""
+    page = request.app.get(FAILURE)
+    if page is None or "json" in request.headers.get("Accept", ""):
+        return problem(status, detail)
+    return page(request, status, detail, number)
+
+
 def _failed(request: web.Request, error: Exception) -> web.Response:
-    known = as_problem(error)
+    known, api = as_problem(error), _is_api(request)
     if known is None:
         number = secrets.token_hex(4)
         log.exception("request %s %s failed (%s)", request.method, request.path, number)
-        return problem(500, f"Something went wrong on our side; the log names it {number}.")
-    answer = problem(known.status, known.detail, **known.more)
+        words = f"Something went wrong on our side; the log names it {number}."
+        return problem(500, words) if api else _page(request, 500, words, number)
+    detail = known.detail
+    answer = problem(known.status, detail, **known.more) if api else _page(request, known.status, detail)
     if known.status in (503, 507, 429):
         answer.headers["Retry-After"] = "2"
+    if known.status == 408:
+        answer.force_close()
     return answer
 
 
@@ -144,6 +197,49 @@ def _headers(request: web.Request, answer: web.StreamResponse, nonce: str) -> No
     )
     if request.app[HOUSE].secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+
+
+# ── what comes in ─────────────────────────────────────────────────────────────────────────────────────────────────────
+async def in_time(reading: Awaitable[T], seconds: float) -> T:
+    """Wait for a body that somebody sends. Raises `Problem` 408 when it has not come by then."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await reading
+    except TimeoutError as error:
+        raise Problem(408, f"It did not arrive within {seconds:g} seconds. Send it again.") from error
+
+
+async def read_form(request: web.Request, seconds: float | None = None) -> Form:
+    """The form of a POST, within ``seconds`` (None: `BODY`). Raises `Problem` 400 and 408, `DiskFull`, HTTPRequestEntityTooLarge."""
+    try:
+        return await in_time(request.post(), BODY if seconds is None else seconds)
+    except (ValueError, LookupError, RuntimeError, AssertionError, HttpProcessingError) as error:
+        raise Problem(400, "The form cannot be read: it is cut off or in no encoding we know.") from error
+    except web.RequestPayloadError as error:
+        raise Problem(400, "The form ended before it was complete. Send it again.") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):  # files wait in a temporary folder
+            raise DiskFull(str(error)) from error
+        raise
+
+
+def client_address(request: web.Request) -> str:
+    """Who asks: the connection's other end, or what a trusted proxy says about it (the last hop that is none)."""
+    remote = request.remote or ""
+    trusted = [
+        ip_network(part.strip(), strict=False) for part in request.app[HOUSE].trusted_proxies.split(",") if part.strip()
+    ]
+    hops = [h.strip() for h in request.headers.get("X-Forwarded-For", "").split(",") if h.strip()][-20:]
+    while hops and any(_inside(remote, network) for network in trusted):
+        remote = hops.pop()
+    return remote[:60]
+
+
+def _inside(address: str, network: object) -> bool:
+    try:
+        return ip_address(address) in network  # type: ignore[operator]
+    except ValueError:
+        return False
 
 
 def is_same_site(request: web.Request) -> bool:

@@ -13,6 +13,7 @@ from hub.clock import now
 from hub.messages import Party
 from hub.sql import allocate, among, insert_rows, is_postgres
 from hub.tables import customers, identities, tombstones
+from hub.text import fold
 
 
 class Known(Struct, frozen=True):
@@ -28,7 +29,7 @@ _find = sa.select(identities.c.address, customers.c.id, customers.c.name, custom
     customers, customers.c.id == identities.c.customer_id
 )
 _find = _find.where(among(identities.c.address, "addresses"))
-_erased = sa.select(tombstones.c.address_hash).where(among(tombstones.c.address_hash, "hashes"))
+_erased = sa.select(tombstones.c.address_hash, tombstones.c.at).where(among(tombstones.c.address_hash, "hashes"))
 _lock = sa.text(
     "SELECT count(pg_advisory_xact_lock(715517, key)) FROM"
     " (SELECT DISTINCT key FROM unnest(CAST(:keys AS integer[])) AS k(key) ORDER BY key) AS sorted"
@@ -71,12 +72,13 @@ def _make(conn: Connection, parties: Sequence[Party]) -> dict[str, Known]:
     for party, customer, identity in zip(parties, ids[:count], ids[count:], strict=True):
         name = party.name or readable(party.address)
         made[party.address] = Known(customer, name, None, new=True)
-        rows.append({"id": customer, "name": name, "created_at": moment})
+        rows.append({"id": customer, "name": name, "folded": fold(name), "created_at": moment})
         faces.append(
             {
                 "id": identity,
                 "customer_id": customer,
                 "address": party.address,
+                "bare": fold(readable(party.address)),
                 "name": party.name,
                 "created_at": moment,
             }
@@ -91,11 +93,11 @@ def readable(address: str) -> str:
     return address.partition(":")[2] or address
 
 
-def erased(conn: Connection, addresses: Sequence[str]) -> set[str]:
-    """Those of the addresses whose owner was erased and must not come back by a re-import."""
+def erased(conn: Connection, addresses: Sequence[str]) -> dict[str, int]:
+    """Those of the addresses whose owner was erased, and when: what was said until then must not come back by a re-import."""
     hashes = {address_hash(a): a for a in addresses}
     rows = conn.execute(_erased, {"hashes": list(hashes)})
-    return {hashes[row[0]] for row in rows}
+    return {hashes[digest]: at for digest, at in rows}
 
 
 def address_hash(address: str) -> str:

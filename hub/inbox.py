@@ -246,17 +246,15 @@ def rows(conn: Connection, ids: Sequence[int]) -> list[Row]:
     if not ids:
         return []
     marks: dict[int, list[str]] = {}
-    for number, tag in conn.execute(
-        sa.select(tags.c.conversation_id, tags.c.tag).where(among(tags.c.conversation_id, ids)).order_by(tags.c.tag)
-    ):
+    tagged = sa.select(tags.c.conversation_id, tags.c.tag).where(among(tags.c.conversation_id, ids))
+    for number, tag in conn.execute(tagged.order_by(tags.c.tag)).all():
         marks.setdefault(number, []).append(tag)
     over: dict[int, set[int]] = {}
     p = participants.c
-    for number, channel in conn.execute(
-        sa.select(p.conversation_id, p.channel_id).where(among(p.conversation_id, ids)).distinct()
-    ):
+    takes_part = sa.select(p.conversation_id, p.channel_id).where(among(p.conversation_id, ids)).distinct()
+    for number, channel in conn.execute(takes_part).all():
         over.setdefault(number, set()).add(channel)
-    found = {row.id: row for row in conn.execute(_rows.where(among(_c.id, ids)))}
+    found = {row.id: row for row in conn.execute(_rows.where(among(_c.id, ids))).all()}
     return [
         _row(found[n], tuple(marks.get(n, ())), tuple(sorted(over.get(n, set()) | {found[n].channel_id})))
         for n in ids

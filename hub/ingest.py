@@ -1,7 +1,7 @@
 """The way in: keep first, think later.
 
-`keep` returns when the envelope is committed. Two loops do the work, each in batches: `run_journal` commits whatever waits
-together; `run_store` reads and stores. A third, `run_sweep`, picks up what a crashed process left behind.
+`keep` returns when the envelope is committed. Loops do the work, each in batches: `run_journal` commits whatever waits together;
+`run_read` reads what is heavy, `run_store` what is not, and stores both. `run_sweep` picks up what a crashed process left behind.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
+import msgspec
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub import journal
-from hub.adapter import LeaseLost, load
+from hub.adapter import LeaseLost
 from hub.clock import now
 from hub.core import Hub
 from hub.database import DiskFull as DiskFull  # the doors know the core by this module
@@ -24,9 +25,11 @@ from hub.database import is_passing
 from hub.events import NewEvent, append
 from hub.failpoints import hit
 from hub.journal import Entry, Kept
-from hub.messages import Envelope, File, Reading, Unreadable
+from hub.messages import Envelope, Reading
+from hub.reading import Found, Heavy, prepared, reading_weight, weight
+from hub.reading import read_now as read_now
 from hub.scheduler import Lease, holds
-from hub.store import Item, StoredFile, store
+from hub.store import Item, store
 from hub.tasks import Backoff
 from hub.text import clean_line
 
@@ -41,6 +44,10 @@ BATCH = 128
 WAITING = 2000
 #: Envelopes kept and not yet stored that are held in memory; the rest wait in the journal.
 AHEAD = 1000
+#: Entries that the sweep reads at once; each has at most `journal.INLINE` bytes.
+TOGETHER = 32
+#: Bytes of envelopes and readings that may be in memory; more are refused with `Busy`.
+MEMORY = 64 * 1024 * 1024
 #: How long storing waits for a fuller batch while envelopes pour in (seconds); nobody waits for it.
 GATHER = 0.05
 #: How long a provider waits for its answer at the most (seconds).
@@ -66,7 +73,12 @@ class Ingest:
         self.hub = hub
         self._waiting: list[_Waiting] = []
         self._some = asyncio.Event()
-        self._ready: asyncio.Queue[tuple[Entry, Reading | None]] = asyncio.Queue(AHEAD)
+        self._ready: asyncio.Queue[tuple[Entry, Found]] = asyncio.Queue(AHEAD)
+        #: journal ids in this process's hands: not for the sweep
+        self._flying: set[int] = set()
+        self._heavy = Heavy(hub, self._pass_read, self._flying)
+        #: bytes in memory
+        self._held = 0
 
     # ── keep ──────────────────────────────────────────────────────────────────────────────────────────────────────
     async def keep(self, envelope: Envelope, reading: Reading | None = None) -> None:
@@ -83,13 +95,39 @@ class Ingest:
         cursor: Mapping[str, str] | None = None,
         lease: Lease | None = None,
     ) -> None:
-        """Commit several at once, together with a pulling channel's cursor. Raises also `LeaseLost`."""
-        if len(self._waiting) >= WAITING:
-            raise Busy("too many messages at once")
+        """Commit several at once, together with a pulling channel's cursor. Raises also `LeaseLost`.
+
+        Who holds a lease (a pulling channel) is in no hurry and waits for room instead of hearing `Busy`.
+        """
+        found = list(readings) or [None] * len(envelopes)
+        size = sum(len(e.body) for e in envelopes) + sum(reading_weight(r) for r in found)
+        while busy := self._busy(envelopes, size):
+            if lease is None:
+                raise Busy(busy)
+            await asyncio.sleep(0.05)
+        self._held += size
+        try:
+            await self._keep(envelopes, found, cursor or {}, lease)
+        finally:
+            self._held -= size
+
+    def _busy(self, envelopes: Sequence[Envelope], size: int) -> str:
+        """Why these cannot be taken now, or nothing."""
+        if len(self._waiting) >= WAITING or (self._held and self._held + size > MEMORY):
+            return "too many messages at once"
+        if any(self._heavy.full(e.channel_id) for e in envelopes):
+            return "this channel has too many messages waiting to be read"
+        return ""
+
+    async def _keep(
+        self,
+        envelopes: Sequence[Envelope],
+        readings: list[Reading | None],
+        cursor: Mapping[str, str],
+        lease: Lease | None,
+    ) -> None:
         kept = [await self._with_blob(e) for e in envelopes]
-        waiting = _Waiting(
-            kept, list(readings) or [None] * len(kept), cursor or {}, lease, asyncio.get_running_loop().create_future()
-        )
+        waiting = _Waiting(kept, readings, cursor, lease, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._some.set()
         try:
@@ -102,7 +140,8 @@ class Ingest:
         if len(envelope.body) <= journal.INLINE:
             return Kept(envelope)
         try:
-            return Kept(envelope, await asyncio.to_thread(self.hub.blobs.put, envelope.body))
+            name = await asyncio.to_thread(self.hub.blobs.put, envelope.body)
+            return Kept(msgspec.structs.replace(envelope, body=b""), name, len(envelope.body))
         except OSError as error:
             raise DiskFull(str(error)) from error
 
@@ -154,11 +193,35 @@ class Ingest:
             if not w.done.done():
                 w.done.set_result(None)
             for number, kept, reading in zip(ids, w.kept, w.readings, strict=True):
-                await self._ready.put((Entry(number, kept.envelope), reading))
+                size = kept.size or len(kept.envelope.body)
+                await self._line_up(Entry(number, kept.envelope, kept.blob, size), reading)
+
+    async def _line_up(self, entry: Entry, reading: Reading | None) -> None:
+        """To whom it is for next. All of a heavy channel goes the long way, so that it keeps its order."""
+        self._flying.add(entry.id)
+        ready = self.hub.channels.by_id.get(entry.envelope.channel_id)
+        if ready is None or ready.adapter.traits.heavy:
+            self._heavy.add(entry, reading)
+        else:
+            await self._pass_on(entry, reading)
+
+    async def _pass_read(self, entry: Entry, found: Found) -> None:
+        while self._held > MEMORY:
+            self.hub.tasks.beat("read")
+            await asyncio.sleep(0.05)
+        await self._pass_on(entry, found)
+
+    async def _pass_on(self, entry: Entry, found: Found) -> None:
+        self._held += weight(entry, found)
+        await self._ready.put((entry, found))
 
     # ── read and store ────────────────────────────────────────────────────────────────────────────────────────────
+    async def run_read(self) -> None:
+        """Read what takes long, in its own time; `run_store` stores it."""
+        await self._heavy.run()
+
     async def run_store(self) -> None:
-        """Read what was kept and store what it says, in batches."""
+        """Read what is quickly read, and store what was kept, in batches."""
         while True:
             self.hub.tasks.beat("store")
             try:
@@ -166,9 +229,13 @@ class Ingest:
                     batch = [await self._ready.get()]
             except TimeoutError:
                 continue
-            await self._gather(batch)
-            items, unread = await self._insist(self._read, batch)
-            await self._insist(self._store, items, unread)
+            try:
+                await self._gather(batch)
+                items, unread = await self._insist(self._read, batch)
+                await self._insist(self._store, items, unread)
+            finally:
+                self._flying.difference_update([entry.id for entry, _ in batch])
+                self._held -= sum(weight(entry, found) for entry, found in batch)
 
     async def _insist(self, step: Callable[P, Awaitable[T]], *args: P.args, **kwargs: P.kwargs) -> T:
         """Do it until it works: a disk without room or a database that is away come back."""
@@ -183,7 +250,7 @@ class Ingest:
                 log.warning("storing waits: %s", error)
             await backoff.wait()
 
-    async def _gather(self, batch: list[tuple[Entry, Reading | None]]) -> None:
+    async def _gather(self, batch: list[tuple[Entry, Found]]) -> None:
         """Fill the batch with what waits. While more pours in, a moment's patience makes fewer and larger transactions."""
         patience = asyncio.get_running_loop().time() + GATHER
         while True:
@@ -193,76 +260,10 @@ class Ingest:
                 return
             await asyncio.sleep(GATHER / 10)
 
-    async def _read(self, batch: Sequence[tuple[Entry, Reading | None]]) -> tuple[list[Item], dict[int, str]]:
+    async def _read(self, batch: Sequence[tuple[Entry, Found]]) -> tuple[list[Item], dict[int, str]]:
         """Items ready to store, and the entries nobody could read, with the reason."""
         hit("ingest.before_read")
-        readings = await self._readings(batch)
-        items, unread = [], {}
-        for (entry, _), reading in zip(batch, readings, strict=True):
-            if isinstance(reading, Unreadable):
-                unread[entry.id] = str(reading)
-                stand_in = self._placeholder(entry, str(reading))
-                if stand_in is None:
-                    continue
-                reading = stand_in
-            ready = self.hub.channels.by_id.get(entry.envelope.channel_id)
-            if ready is None:
-                unread[entry.id] = "the channel is not in use any more"
-                continue
-            files = await self._keep_files(reading)
-            traits = ready.adapter.traits
-            items.append(
-                Item(
-                    entry.id,
-                    ready.id,
-                    ready.row.team_id,
-                    traits.reply_in_thread,
-                    entry.envelope.received_at,
-                    reading,
-                    files,
-                )
-            )
-        return items, unread
-
-    async def _readings(self, batch: Sequence[tuple[Entry, Reading | None]]) -> list[Reading | Unreadable]:
-        """Every entry's reading; heavy kinds together in the sandbox, the others at once."""
-        found: list[Reading | Unreadable | None] = [reading for _, reading in batch]
-        heavy: dict[str, list[int]] = {}
-        for position, (entry, reading) in enumerate(batch):
-            if reading is not None:
-                continue
-            ready = self.hub.channels.by_id.get(entry.envelope.channel_id)
-            if ready is None:
-                found[position] = Unreadable("the channel is not in use any more")
-            elif ready.adapter.traits.heavy:
-                heavy.setdefault(ready.config.kind, []).append(position)
-            else:
-                found[position] = read_now(ready.config.kind, entry.envelope)
-        for kind, positions in heavy.items():
-            answers = await self.hub.sandbox.read_many(kind, [batch[p][0].envelope for p in positions])
-            for position, answer in zip(positions, answers, strict=True):
-                found[position] = answer
-        return [r if r is not None else Unreadable("nothing was read") for r in found]
-
-    def _placeholder(self, entry: Entry, reason: str) -> Reading | None:
-        ready = self.hub.channels.by_id.get(entry.envelope.channel_id)
-        if ready is None:
-            return None
-        try:
-            return ready.adapter.placeholder(entry.envelope, reason)
-        except Exception:
-            log.exception("no placeholder for envelope %s", entry.id)
-            return None
-
-    async def _keep_files(self, reading: Reading) -> tuple[tuple[StoredFile, ...], ...]:
-        if not any(m.files for m in reading.messages):
-            return ()
-        hit("ingest.before_blobs")
-        return await asyncio.to_thread(lambda: tuple(tuple(map(self._keep_file, m.files)) for m in reading.messages))
-
-    def _keep_file(self, file: File) -> StoredFile:
-        name = self.hub.blobs.put(file.data)
-        return StoredFile(clean_line(file.name, 255), clean_line(file.type, 100), len(file.data), name, file.inline_id)
+        return await prepared(self.hub, batch)
 
     async def _store(self, items: Sequence[Item], unread: Mapping[int, str]) -> None:
         """Store the batch; one that fails for its contents item by item. Doing it twice changes nothing."""
@@ -323,30 +324,15 @@ class Ingest:
     async def sweep(self, most: int = 200) -> int:
         """One round; how many entries were picked up."""
         hit("sweep.before_claim")
-        if self._ready.qsize() > AHEAD // 2:
+        if self._ready.qsize() > AHEAD // 2 or self._held > MEMORY // 2:
             return 0
         ids = await self.hub.db.write(journal.claim_orphans, int(self.hub.options.lease_seconds * 1000), most)
-        if not ids:
-            return 0
-        for found in await self.hub.db.read(journal.entries, ids):
-            try:
-                entry = await asyncio.to_thread(journal.with_body, found, self.hub.blobs)
-            except FileNotFoundError as error:
-                await self.hub.db.write(_set_aside, {found[0].id: f"its body is missing: {error.filename}"})
-                continue
-            await self._ready.put((entry, None))
+        ids = [number for number in ids if number not in self._flying]
+        for start in range(0, len(ids), TOGETHER):
+            for entry in await self.hub.db.read(journal.entries, ids[start : start + TOGETHER]):
+                if not self._heavy.full(entry.envelope.channel_id):  # else it is found again
+                    await self._line_up(entry, None)
         return len(ids)
-
-
-def read_now(kind: str, envelope: Envelope) -> Reading | Unreadable:
-    """Read on this very thread: for channels whose messages are small and simple."""
-    try:
-        return load(kind).read(envelope)
-    except Unreadable as error:
-        return error
-    except Exception as error:
-        log.exception("the adapter %s stumbled", kind)
-        return Unreadable(f"the adapter stumbled over it: {type(error).__name__}")
 
 
 def _fail(waiting: _Waiting, error: Exception) -> None:

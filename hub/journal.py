@@ -85,11 +85,11 @@ def own(conn: Connection, ids: Sequence[int]) -> set[int]:
     return set(conn.execute(statement, {"ids": list(ids)}).scalars())
 
 
-def mark_read(conn: Connection, ids: Sequence[int], notes: Mapping[int, str]) -> None:
+def mark_read(conn: Connection, ids: Sequence[int], notes: Mapping[int, str] | None = None) -> None:
     """These entries are understood and stored. ``notes``: what a person should know of one of them."""
     if ids:
         conn.execute(_done, {"ids": list(ids)})
-    if noted := [{"number": number, "why": notes[number]} for number in ids if number in notes]:
+    if noted := [{"number": number, "why": notes[number]} for number in ids if notes and number in notes]:
         conn.execute(_note, noted)
 
 

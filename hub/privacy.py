@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -16,10 +17,11 @@ from sqlalchemy.engine import Connection
 from hub import events, identity, search
 from hub.blobs import Blobs
 from hub.clock import now, rfc3339
+from hub.core import Hub
 from hub.events import NewEvent
 from hub.moving import words_of
 from hub.outbox import NotFound
-from hub.sql import among, is_postgres
+from hub.sql import among, is_postgres, lit
 from hub.tables import (
     attachments,
     conversations,
@@ -168,7 +170,7 @@ def _safe(name: str) -> str:
 
 # ── erase ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 class Erased(Struct, frozen=True):
-    """What was erased. ``blobs`` are files that nobody needs any more: remove them after the commit."""
+    """What was erased. ``blobs`` are files that nobody needs any more: `Blobs.remove` them after the commit."""
 
     messages: int
     addresses: int
@@ -176,21 +178,18 @@ class Erased(Struct, frozen=True):
     blobs: tuple[str, ...]
 
 
-_bury = sa.text("INSERT INTO tombstones (address_hash, at) VALUES (:hash, :at) ON CONFLICT (address_hash) DO NOTHING")
+_bury = sa.text(
+    "INSERT INTO tombstones (address_hash, at) VALUES (:hash, :at) ON CONFLICT (address_hash) DO UPDATE SET at = excluded.at"
+)
 
 
 def erase(conn: Connection, customer_id: int, actor_id: int | None = None) -> Erased:
     """Remove everything the customer said and is, in one transaction; the empty shell and a tombstone stay. Raises `NotFound`."""
     if not is_postgres(conn):
         conn.execute(sa.text("PRAGMA secure_delete=ON"))
-    people = family(conn, customer_id)
-    addresses = list(
-        conn.execute(sa.select(identities.c.address).where(among(identities.c.customer_id, people))).scalars()
-    )
-    identity.lock(conn, addresses)
+    people, addresses, homes = _hold(conn, customer_id)
     if addresses:
         conn.execute(_bury, [{"hash": identity.address_hash(a), "at": now()} for a in addresses])
-    homes = _conversations(conn, people)
     blobs, envelopes = _erase_envelopes(conn, homes)
     count = 0
     for start in range(0, len(homes), BATCH):
@@ -199,7 +198,38 @@ def erase(conn: Connection, customer_id: int, actor_id: int | None = None) -> Er
     _erase_shell(conn, people, homes, addresses)
     data = {"messages": count, "addresses": len(addresses)}
     events.append(conn, [NewEvent("customer.erased", customer_id=customer_id, actor_id=actor_id, data=data)])
-    return Erased(count, len(addresses), envelopes, tuple(sorted(_unused(conn, blobs))))
+    return Erased(count, len(addresses), envelopes, tuple(sorted(unused(conn, blobs))))
+
+
+def _hold(conn: Connection, customer_id: int) -> tuple[list[int], list[str], list[int]]:
+    """The people, their addresses and their conversations, held until the commit in the house's order (see `hub.store`).
+
+    What comes meanwhile waits for the senders; a reply waits for its conversation, or is there already and will be erased.
+    """
+    c, d, j = conversations.c, deliveries.c, journal.c
+    people = family(conn, customer_id)
+    while is_postgres(conn):
+        attempt = conn.begin_nested()
+        _lock(conn, customers, among(customers.c.id, people))
+        again = family(conn, customer_id)
+        if again == people:
+            attempt.commit()
+            break
+        attempt.rollback()
+        people = again
+    homes = _conversations(conn, people)
+    _lock(conn, journal, among(j.id, _envelopes(conn, homes)))
+    _lock(conn, deliveries, among(d.conversation_id, homes))
+    theirs = sa.select(identities.c.address).where(among(identities.c.customer_id, people))
+    addresses = list(conn.execute(theirs).scalars())
+    identity.lock(conn, addresses)
+    _lock(conn, conversations, among(c.customer_id, people))
+    return people, addresses, _conversations(conn, people)
+
+
+def _lock(conn: Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> None:
+    if is_postgres(conn):
+        conn.execute(sa.select(table.c.id).where(condition).order_by(table.c.id).with_for_update(key_share=True)).all()
 
 
 def _erase_envelopes(conn: Connection, homes: Sequence[int]) -> tuple[set[str], int]:
@@ -225,7 +255,7 @@ def _erase_messages(conn: Connection, homes: Sequence[int]) -> tuple[int, set[st
     conn.execute(
         sa.update(deliveries)
         .where(among(d.message_id, ids))
-        .values(recipient="", error="", provider_id="", state=waiting, fence=d.fence + 1)
+        .values(recipient="", error="", provider_id="", state=waiting, not_before=0, fence=d.fence + 1)
     )
     empty = dict.fromkeys(("sender", "subject", "text", "visible_text", "html", "details"), "")
     named = sa.case((m.direction == "in", ""), else_=m.sender_name)
@@ -259,7 +289,9 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
     conn.execute(sa.delete(participants).where(of_theirs))
     conn.execute(sa.delete(identities).where(among(identities.c.customer_id, people)))
     conn.execute(
-        sa.update(customers).where(among(customers.c.id, people)).values(name="", attributes="", owner_id=None)
+        sa.update(customers)
+        .where(among(customers.c.id, people))
+        .values(name="", folded="", attributes="", owner_id=None)
     )
     theirs = sa.or_(among(merges.c.winner_id, people), among(merges.c.loser_id, people))
     conn.execute(sa.update(merges).where(theirs).values(evidence="", moved="", undone_at=moment))
@@ -267,14 +299,25 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
     conn.execute(sa.update(happened).where(told, e.data != "").values(data=""))
 
 
-def _unused(conn: Connection, names: set[str]) -> set[str]:
+def unused(conn: Connection, names: set[str]) -> set[str]:
+    """Those of the blobs that no message, upload or envelope needs."""
     wanted = sorted(names)
     a, j = attachments.c, journal.c
     still = set(conn.execute(sa.select(a.sha256).where(among(a.sha256, wanted))).scalars())
-    return names - still - set(conn.execute(sa.select(j.blob).where(among(j.blob, wanted))).scalars())
+    raw = sa.select(j.blob).where(j.blob != lit(""), among(j.blob, wanted))
+    return names - still - set(conn.execute(raw).scalars())
 
 
 def scrub_file(conn: Connection) -> None:
     """SQLite only, after the commit: words of what was erased leave the search index's old segments too."""
     if not is_postgres(conn):
         conn.execute(sa.text("INSERT INTO message_search (message_search) VALUES ('optimize')"))
+
+
+async def sweep_blobs(hub: Hub) -> int:
+    """Remove files that nobody needs any more (left by an erase, or by a crash before the commit); how many."""
+    removed = 0
+    for names in await asyncio.to_thread(hub.blobs.old):
+        free = await hub.db.read(unused, names)
+        removed += len(await asyncio.to_thread(hub.blobs.remove, free))
+    return removed

@@ -16,11 +16,16 @@ import msgspec
 
 from hub import journal
 from hub.adapter import load
+from hub.blobs import Blobs
+from hub.channels import Ready
 from hub.core import Hub
 from hub.database import is_passing
+from hub.failpoints import hit
 from hub.journal import Entry
-from hub.messages import Envelope, Reading, Unreadable
+from hub.messages import Envelope, File, Reading, Unreadable
+from hub.store import Item, StoredFile
 from hub.tasks import Backoff
+from hub.text import clean_line
 
 log = logging.getLogger(__name__)
 
@@ -51,9 +56,13 @@ def read_now(kind: str, envelope: Envelope) -> Reading | Unreadable:
 
 def weight(entry: Entry, found: Found) -> int:
     """Bytes that an entry on its way occupies, roughly."""
+    return len(entry.envelope.body) + reading_weight(found)
+
+
+def reading_weight(found: Found) -> int:
+    """Bytes that a reading occupies, roughly."""
     said = found.messages if isinstance(found, Reading) else ()
-    held = sum(len(m.text) + len(m.html) + sum(len(f.data) for f in m.files) for m in said)
-    return len(entry.envelope.body) + held
+    return sum(len(m.text) + len(m.html) + sum(len(f.data) for f in m.files) for m in said)
 
 
 def without_body(entry: Entry) -> Entry:
@@ -71,11 +80,62 @@ async def with_body(hub: Hub, entry: Entry) -> Entry | BodyMissing:
         return BodyMissing(f"its body is missing: {error.filename}")
 
 
-class Heavy:
-    """The line of heavy envelopes. ``pass_on`` gets every entry with what was found; it may make the line wait."""
+async def prepared(hub: Hub, batch: Sequence[tuple[Entry, Found]]) -> tuple[list[Item], dict[int, str]]:
+    """Items ready to store, their files kept, and the entries nobody could read, with the reason. Raises OSError."""
+    items, unread = [], {}
+    for entry, found in batch:
+        ready = hub.channels.by_id.get(entry.envelope.channel_id)
+        if ready is None:
+            unread[entry.id] = "the channel is not in use any more"
+            continue
+        reading = await _reading(hub, ready, entry) if found is None else found
+        if isinstance(reading, Unreadable):
+            unread[entry.id] = str(reading)
+            stand_in = None if isinstance(reading, BodyMissing) else _placeholder(ready, entry, str(reading))
+            if stand_in is None:
+                continue
+            reading = stand_in
+        files = await _keep_files(hub.blobs, reading)
+        in_thread, received_at = ready.adapter.traits.reply_in_thread, entry.envelope.received_at
+        items.append(Item(entry.id, ready.id, ready.row.team_id, in_thread, received_at, reading, files))
+    return items, unread
 
-    def __init__(self, hub: Hub, pass_on: Callable[[Entry, Found], Awaitable[None]]) -> None:
-        self.hub, self._pass_on = hub, pass_on
+
+async def _reading(hub: Hub, ready: Ready, entry: Entry) -> Reading | Unreadable:
+    full = await with_body(hub, entry)
+    return full if isinstance(full, BodyMissing) else read_now(ready.config.kind, full.envelope)
+
+
+def _placeholder(ready: Ready, entry: Entry, reason: str) -> Reading | None:
+    try:
+        return ready.adapter.placeholder(entry.envelope, reason)
+    except Exception:
+        log.exception("no placeholder for envelope %s", entry.id)
+        return None
+
+
+async def _keep_files(blobs: Blobs, reading: Reading) -> tuple[tuple[StoredFile, ...], ...]:
+    if not any(m.files for m in reading.messages):
+        return ()
+    hit("ingest.before_blobs")
+    return await asyncio.to_thread(
+        lambda: tuple(tuple(_keep_file(blobs, f) for f in m.files) for m in reading.messages)
+    )
+
+
+def _keep_file(blobs: Blobs, file: File) -> StoredFile:
+    name = blobs.put(file.data)
+    return StoredFile(clean_line(file.name, 255), clean_line(file.type, 100), len(file.data), name, file.inline_id)
+
+
+class Heavy:
+    """The line of heavy envelopes. ``pass_on`` gets every entry with what was found; it may make the line wait.
+
+    ``flying`` are the journal ids in this process's hands; those that a dying loop drops are taken out of it.
+    """
+
+    def __init__(self, hub: Hub, pass_on: Callable[[Entry, Found], Awaitable[None]], flying: set[int]) -> None:
+        self.hub, self._pass_on, self._flying = hub, pass_on, flying
         self._lines: dict[int, deque[tuple[Entry, Found]]] = {}
         self._some = asyncio.Event()
         self._reading: list[int] = []
@@ -102,16 +162,22 @@ class Heavy:
                 continue
             self._some.clear()
             while group := self._next():
-                for entry, found in await self._insist(group):
-                    await self._pass_on(entry, found)
-                self._reading = []
+                left = [entry.id for entry, _ in group]
+                try:
+                    for entry, found in await self._insist(group):
+                        await self._pass_on(entry, found)
+                        left.remove(entry.id)
+                finally:
+                    self._flying.difference_update(left)
+                    self._reading = []
 
     def _next(self) -> list[tuple[Entry, Found]]:
         """The beginning of the line whose turn it is; its channel's next turn comes after all others."""
         if not self._lines:
             return []
         channel = next(iter(self._lines))
-        line, group, room = self._lines.pop(channel), [], GROUP_BYTES
+        line, room = self._lines.pop(channel), GROUP_BYTES
+        group: list[tuple[Entry, Found]] = []
         while line and len(group) < GROUP and (not group or line[0][0].size <= room):
             room -= line[0][0].size
             group.append(line.popleft())
@@ -155,7 +221,7 @@ class Heavy:
         """The group in order, each with what was found; only what nobody could read keeps its body."""
         known = {entry.id: (entry, found) for entry, found in group if found is not None}
         unread = await self.hub.db.read(journal.entries, [entry.id for entry, found in group if found is None])
-        ready = self.hub.channels.by_id.get(group[0][0].envelope.channel_id)
+        ready = await self.hub.ready(group[0][0].envelope.channel_id)
         asked: list[Entry] = []
         for bare in unread:
             entry = await with_body(self.hub, bare)
@@ -163,6 +229,8 @@ class Heavy:
                 known[bare.id] = (bare, entry)
             elif ready is None:
                 known[bare.id] = (without_body(entry), Unreadable("the channel is not in use any more"))
+            elif not ready.adapter.traits.heavy:
+                known[bare.id] = (entry, read_now(ready.config.kind, entry.envelope))
             else:
                 asked.append(entry)
         if ready is not None and asked:

@@ -122,6 +122,15 @@ def unpark(conn: Connection, provider_ids: Sequence[str]) -> list[tuple[int, Rec
     return [(row.channel_id, Receipt(row.provider_id, row.state, row.at, row.error)) for row in rows]
 
 
+#: How long news waits for the message it is about (milliseconds).
+PATIENCE = 7 * 86_400_000
+
+
+def prune(conn: Connection) -> int:
+    """Forget news that nobody has come for; how many."""
+    return conn.execute(sa.delete(early_receipts).where(early_receipts.c.kept_at < now() - PATIENCE)).rowcount
+
+
 def event(row: Any, state: str, error: str = "") -> NewEvent:
     """The event that tells of a delivery's new state."""
     data = {"delivery": str(row.id), "state": state} | ({"error": error} if error else {})

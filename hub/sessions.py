@@ -32,8 +32,21 @@ def session_token(request: web.Request) -> str:
 
 
 def prepare(app: web.Application) -> None:
-    """Give the application its memory of actors; before the routes are used."""
-    app[_CACHE] = {}
+    """Give the application its one memory of actors; whoever comes first does it."""
+    if _CACHE not in app:
+        app[_CACHE] = {}
+
+
+def credential(request: web.Request) -> str:
+    """The token of whoever `actor_of` finds: the API token of the header, else the session's; empty when there is none."""
+    header = request.headers.get("Authorization")
+    return _bearer(header) if header is not None else session_token(request)
+
+
+def _bearer(header: str) -> str:
+    scheme, _, token = header.partition(" ")
+    token = token.strip()
+    return token if scheme.lower() == "bearer" and token.isascii() and 8 <= len(token) <= 200 else ""
 
 
 async def actor_of(request: web.Request) -> Actor | None:
@@ -54,9 +67,8 @@ async def actor_of(request: web.Request) -> Actor | None:
 
 
 async def _by_token(request: web.Request, header: str) -> Actor | None:
-    scheme, _, token = header.partition(" ")
-    token = token.strip()
-    if scheme.lower() != "bearer" or not token.isascii() or not 8 <= len(token) <= 200:
+    token = _bearer(header)
+    if not token:
         return None
     key = "t" + token_hash(token)
     known = _remembered(request, key)

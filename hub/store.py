@@ -1,8 +1,8 @@
 """From what envelopes say to rows: one transaction and a fixed number of statements for a whole batch.
 
-Locks are taken in one order everywhere, so that two processes cannot wait for each other: journal entries, provider ids of
-receipts, their deliveries, senders, the counter of people, conversations, the counter of conversations, the counter of ids (which
-orders commits, see `sql.allocate`).
+Locks are taken in one order everywhere, so that two processes cannot wait for each other: customers' rows (by those who change
+customers, never by those who only refer to them), journal entries, provider ids of receipts, their deliveries, senders, the counter
+of people, conversations, the counter of conversations, the counter of ids (which orders commits, see `sql.allocate`).
 """
 
 from __future__ import annotations
@@ -25,6 +25,9 @@ from hub.secretbox import SecretBox
 from hub.sql import allocate, insert_rows
 from hub.tables import attachments, messages
 from hub.text import preview
+
+#: What the journal says of a message that a tombstone keeps away.
+STAYS_OUT = "the customer was erased; this older message stays out"
 
 
 class StoredFile(Struct, frozen=True):
@@ -82,21 +85,24 @@ def store(conn: Connection, box: SecretBox, items: Sequence[Item], closed_after:
     mine = journal.own(conn, [item.journal_id for item in items])
     items = [item for item in items if item.journal_id in mine]
     told = receipts.apply(conn, [(item.channel_id, r) for item in items for r in item.reading.receipts])
-    entries = _fresh(conn, items)
+    entries, outside = _fresh(conn, items)
     news: list[NewEvent] = []
     if entries:
         people = identity.resolve(conn, [e.message.sender for e in entries])
         changed = _place(conn, box, entries, people, closed_after)
         _number(conn, entries, changed)
         news = _write(conn, entries, people, changed)
-    _close_journal(conn, items)
+    _close_journal(conn, items, outside)
     last = events.append(conn, news + told)
     hit("ingest.before_commit")
     return last
 
 
-def _fresh(conn: Connection, items: Sequence[Item]) -> list[_Entry]:
-    """The batch's messages that the hub does not have yet, each once. Holds their senders."""
+def _fresh(conn: Connection, items: Sequence[Item]) -> tuple[list[_Entry], set[int]]:
+    """The batch's messages that the hub does not have yet, each once, and the journal entries of those that stay outside.
+
+    An erased customer who writes again is welcome; what they said before they were erased is not. Holds the senders.
+    """
     by_key: dict[str, _Entry] = {}
     for item in items:
         files = item.files or ((),) * len(item.reading.messages)
@@ -104,12 +110,18 @@ def _fresh(conn: Connection, items: Sequence[Item]) -> list[_Entry]:
             entry = _Entry(item, message, own_files)
             by_key.setdefault(entry.key, entry)
     if not by_key:
-        return []
+        return [], set()
     addresses = list({e.message.sender.address for e in by_key.values()})
     identity.lock(conn, addresses)
     gone = identity.erased(conn, addresses)
     known = conversations.known_keys(conn, list(by_key))
-    return [e for key, e in by_key.items() if key not in known and e.message.sender.address not in gone]
+    fresh = [e for key, e in by_key.items() if key not in known]
+    late = {e.key for e in fresh if _said_at(e) <= gone.get(e.message.sender.address, -1)}
+    return [e for e in fresh if e.key not in late], {e.item.journal_id for e in fresh if e.key in late}
+
+
+def _said_at(e: _Entry) -> int:
+    return e.message.at if e.message.at is not None else e.item.received_at
 
 
 def _place(
@@ -316,7 +328,7 @@ def _row(e: _Entry, home: Current) -> dict[str, Any]:
         "visible_text": m.visible_text,
         "html": m.html,
         "details": _details(m),
-        "at": m.at if m.at is not None else e.item.received_at,
+        "at": _said_at(e),
         "received_at": e.item.received_at,
         "dedupe": e.key,
         "provider_id": m.provider_id,
@@ -353,11 +365,12 @@ def _file_row(number: int, e: _Entry, file: StoredFile) -> dict[str, Any]:
     }
 
 
-def _close_journal(conn: Connection, items: Sequence[Item]) -> None:
+def _close_journal(conn: Connection, items: Sequence[Item], outside: set[int]) -> None:
     bad = {
         i.journal_id: "; ".join(f"item {r.index + 1}: {r.reason}" for r in i.reading.refused)
         for i in items
         if i.reading.refused
     }
-    journal.mark_read(conn, [i.journal_id for i in items if i.journal_id not in bad])
+    fine = [i.journal_id for i in items if i.journal_id not in bad]
+    journal.mark_read(conn, fine, dict.fromkeys(outside, STAYS_OUT))
     journal.mark_failed(conn, bad)

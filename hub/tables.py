@@ -30,6 +30,11 @@ def _text(name: str) -> Column[str]:
     return Column(name, Text, nullable=False, server_default="")
 
 
+def _searched(name: str) -> Column[str]:
+    """What is found by its beginning, as a range of an index: so it is ordered by code points on both databases."""
+    return Column(name, Text(collation="C").with_variant(Text(), "sqlite"), nullable=False, server_default="")
+
+
 def _ms(name: str, *, null: bool = False) -> Column[int]:
     return Column(name, BigInteger, nullable=null)
 
@@ -159,6 +164,7 @@ journal = Table(
     _text("error"),
     _partial("ix_journal_unread", "lease_until", "id", where="state = 'kept'"),
     _partial("ix_journal_failed", "id", where="state = 'failed'"),
+    _partial("ix_journal_blob", "blob", where="blob <> ''"),
 )
 
 # ── customers ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -167,12 +173,13 @@ customers = Table(
     metadata,
     _id(),
     _text("name"),
+    _searched("folded"),
     _ref("owner_id", "employees", null=True),
     _ref("merged_into", "customers", null=True),
     _text("attributes"),
     _ms("created_at"),
     Index(None, "merged_into"),
-    Index(None, "name"),
+    Index(None, "folded"),
 )
 
 identities = Table(
@@ -181,10 +188,12 @@ identities = Table(
     _id(),
     _ref("customer_id", "customers"),
     Column("address", Text, nullable=False, unique=True),
+    _searched("bare"),
     _text("name"),
     _flag("verified"),
     _ms("created_at"),
     Index(None, "customer_id"),
+    Index(None, "bare"),
 )
 
 merges = Table(
@@ -294,6 +303,7 @@ attachments = Table(
     _text("inline_id"),
     _ms("created_at"),
     Index(None, "message_id"),
+    Index(None, "sha256"),
 )
 
 deliveries = Table(
@@ -366,12 +376,3 @@ leases = Table(
     _number("fence"),
     _ms("expires_at"),
 )
-
-#: Full-text search is the one thing the two databases spell differently; `hub.search` reads and writes it.
-SEARCH_DDL = {
-    "sqlite": ["CREATE VIRTUAL TABLE message_search USING fts5(text, content='', detail=none, tokenize='unicode61')"],
-    "postgresql": [
-        "CREATE TABLE message_search (message_id BIGINT PRIMARY KEY, words TSVECTOR NOT NULL)",
-        "CREATE INDEX ix_message_search_words ON message_search USING gin (words)",
-    ],
-}

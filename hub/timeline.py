@@ -113,7 +113,7 @@ def _items(conn: Connection, whose: sa.ColumnElement[bool], before: int, after: 
         statement = statement.where(events.c.id > after).order_by(events.c.id)
     else:
         statement = statement.where(events.c.id < before).order_by(events.c.id.desc())
-    found = sorted((from_row(row) for row in conn.execute(statement.limit(most))), key=lambda e: e.id)
+    found = sorted((from_row(row) for row in conn.execute(statement.limit(most)).all()), key=lambda e: e.id)
     said = views(conn, [e.message_id for e in found if e.message_id])
     return [Item(e.id, e, said.get(e.message_id) if e.message_id else None) for e in found]
 
@@ -132,9 +132,9 @@ def views(conn: Connection, ids: Sequence[int]) -> dict[int, MessageView]:
         files.setdefault(row[0], []).append(FileView(*row[1:]))
     sent: dict[int, list[DeliveryView]] = {}
     columns = (d.message_id, d.id, d.recipient, d.state, d.attempts, d.error, d.provider_id, d.changed_at)
-    for copy in conn.execute(sa.select(*columns).where(among(d.message_id, ids)).order_by(d.id)):
+    for copy in conn.execute(sa.select(*columns).where(among(d.message_id, ids)).order_by(d.id)).all():
         sent.setdefault(copy.message_id, []).append(DeliveryView(*tuple(copy)[1:]))
-    rows = conn.execute(sa.select(messages).where(among(messages.c.id, ids)))
+    rows = conn.execute(sa.select(messages).where(among(messages.c.id, ids))).all()
     return {row.id: _view(row, tuple(files.get(row.id, ())), tuple(sent.get(row.id, ()))) for row in rows}
 
 

@@ -21,8 +21,9 @@ FLOORS = [
     "adapter database sql tables blobs secretbox bus migrations tasks sandbox sandbox_worker",
     "channels core",
     "identity conversations routing events timeline search access accounts inbox journal once receipts",
-    "ingest outbox delivery collaboration scheduler feed customers parcel pulling store privacy backup moving administration",
-    "http sessions web api cli __main__",
+    "ingest reading outbox delivery collaboration scheduler feed customers parcel pulling store privacy backup moving administration "
+    "uploads",
+    "http sessions files web api cli __main__",
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor.split()}
 

@@ -3,29 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from urllib.parse import quote, unquote
+from contextlib import AsyncExitStack
+from tempfile import SpooledTemporaryFile
+from typing import IO
+from urllib.parse import unquote
 
-import sqlalchemy as sa
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from sqlalchemy.engine import Connection
 
 from hub.access import access_attachment, require
-from hub.api.messages import CAGE
 from hub.api.once import client_id, made_once
 from hub.api.shapes import Attachment
 from hub.api.wire import Call, Made, route
-from hub.clock import now
 from hub.database import DiskFull
-from hub.http import Problem
+from hub.files import CAGE, disposition, gone, store
+from hub.http import UPLOAD, Problem, in_time
 from hub.outbox import NotFound
-from hub.sql import allocate
-from hub.tables import attachments
 from hub.text import clean_line
+from hub.uploads import Upload, keep
 
 #: Largest file (bytes).
 MOST = 25_000_000
-#: The upload must be complete after so many seconds.
-SLOWEST = 300
+#: So many bytes of an upload wait in memory, more on disk.
+MEMORY = 1_000_000
 #: What a file is goes by its first bytes; the sender's word counts for nothing.
 MAGIC = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -43,24 +44,13 @@ def sniffed(head: bytes) -> str:
     return next((kind for magic, kind in MAGIC if head.startswith(magic)), "application/octet-stream")
 
 
-def disposition(kind: str, name: str) -> str:
-    """Content-Disposition (RFC 6266): pictures are shown, everything else is saved."""
-    plain = "".join(c if c.isascii() and c.isprintable() and c not in '"\\%/' else "_" for c in name)[:150]
-    way = "inline" if kind.startswith("image/") else "attachment"
-    return f"{way}; filename=\"{plain or 'file'}\"; filename*=UTF-8''{quote(name or 'file', safe='')}"
-
-
 @route("POST", "/attachments")
 async def upload_attachment(call: Call) -> Made[Attachment]:
     """One file as multipart/form-data; name its id in ``attachments`` of a message."""
     require(call.actor, "reply")
-    name, kind, data = await _upload(call.request)
-    try:
-        digest = await asyncio.to_thread(call.hub.blobs.put, bytes(data))
-    except OSError as error:
-        raise DiskFull(str(error)) from error
-    act = client_id(call, None)
-    number, fresh = await made_once(call, act, _keep, call.actor.id, name, kind, len(data), digest)
+    async with AsyncExitStack() as stack:
+        upload = await _received(call, stack)
+    number, fresh = await made_once(call, client_id(call, None), _keep, call.actor.id, upload)
     row = await call.read(access_attachment, call.actor, number)
     if row is None:
         raise NotFound
@@ -68,20 +58,21 @@ async def upload_attachment(call: Call) -> Made[Attachment]:
     return Made(Attachment(str(number), row.name, row.type, row.size, row.sha256, False, url), fresh)
 
 
-async def _upload(request: web.Request) -> tuple[str, str, bytearray]:
-    if request.content_type != "multipart/form-data":
+async def _received(call: Call, stack: AsyncExitStack) -> Upload:
+    """The one file of the form, in the blob store. ``stack`` holds what waits on the disk until then."""
+    if call.request.content_type != "multipart/form-data":
         raise Problem(415, "Send the file as multipart/form-data, as a form with <input type=file> does.")
     try:
-        async with asyncio.timeout(SLOWEST):
-            return await _first_file(request)
-    except TimeoutError as error:
-        raise Problem(408, f"The file did not arrive within {SLOWEST} seconds; send it again.") from error
-    except (ValueError, RuntimeError, LookupError, web.RequestPayloadError, AssertionError) as error:
+        name, kind, file = await in_time(_first_file(call.request, stack), UPLOAD)
+    except web.RequestPayloadError as error:
+        raise Problem(400, "The body ended before it was complete. Send it again.") from error
+    except (ValueError, RuntimeError, LookupError, AssertionError, HttpProcessingError) as error:
         raise Problem(400, "The body is no multipart form: its parts cannot be told apart.") from error
+    return await store(call.house, name, kind, file)
 
 
-async def _first_file(request: web.Request) -> tuple[str, str, bytearray]:
-    found: tuple[str, str, bytearray] | None = None
+async def _first_file(request: web.Request, stack: AsyncExitStack) -> tuple[str, str, IO[bytes]]:
+    found: tuple[str, str, IO[bytes]] | None = None
     parts = await request.multipart()
     for _ in range(20):
         part = await parts.next()
@@ -89,13 +80,12 @@ async def _first_file(request: web.Request) -> tuple[str, str, bytearray]:
             break
         if not isinstance(part, BodyPartReader):
             raise Problem(400, "A part inside a part makes no sense here; send one file.")
-        data = await _bytes(part)
+        file = await _bytes(part, stack)
         if part.filename is None:
             continue
         if found is not None:
             raise Problem(422, "Send one file per request.", field="file")
-        declared = clean_line(part.headers.get("Content-Type", ""), 100)
-        found = clean_line(_decoded(part.filename), 255) or "file", declared or "application/octet-stream", data
+        found = clean_line(_decoded(part.filename), 255), part.headers.get("Content-Type", ""), file
     if found is None:
         raise Problem(422, "There is no file in the form; give a part a filename.", field="file")
     return found
@@ -109,21 +99,26 @@ def _decoded(name: str) -> str:
         return name
 
 
-async def _bytes(part: BodyPartReader) -> bytearray:
-    """The application's limit for bodies does not cover parts: count here."""
-    data = bytearray()
+async def _bytes(part: BodyPartReader, stack: AsyncExitStack) -> IO[bytes]:
+    """The part's bytes, beyond a few in a temporary file. The application's limit for bodies does not cover parts: count here."""
+    file = stack.enter_context(SpooledTemporaryFile(MEMORY))  # noqa: SIM115 - the stack closes it
+    size = 0
     while chunk := await part.read_chunk(65536):
-        data += chunk
-        if len(data) > MOST:
+        size += len(chunk)
+        if size > MOST:
             raise Problem(413, f"A file may have {MOST // 1_000_000} MB at most.")
-    return data
+        try:
+            if size > MEMORY:
+                await asyncio.to_thread(file.write, chunk)
+            else:
+                file.write(chunk)
+        except OSError as error:
+            raise DiskFull(str(error)) from error
+    return file
 
 
-def _keep(conn: Connection, actor_id: int, name: str, kind: str, size: int, digest: str) -> int:
-    number = allocate(conn, "ids", 1)[0]
-    values = {"id": number, "uploader_id": actor_id, "name": name, "type": kind, "size": size, "sha256": digest}
-    conn.execute(sa.insert(attachments).values(**values, created_at=now()))
-    return number
+def _keep(conn: Connection, actor_id: int, upload: Upload) -> int:
+    return keep(conn, actor_id, [upload])[0]
 
 
 @route("GET", "/attachments/{id}", media="application/octet-stream")
@@ -136,11 +131,11 @@ async def get_attachment(call: Call, id: int) -> web.StreamResponse:
     try:
         head = await asyncio.to_thread(_head, str(path))
     except OSError as error:
-        raise Problem(404, "The bytes are gone from the blob store; restore them from the backup.") from error
+        raise gone() from error
     kind = sniffed(head)
     headers = {
         "Content-Type": kind,
-        "Content-Disposition": disposition(kind, row.name),
+        "Content-Disposition": disposition("inline" if kind.startswith("image/") else "attachment", row.name),
         "Content-Security-Policy": CAGE,
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, max-age=3600",

@@ -17,6 +17,7 @@ from hub.api.once import client_id
 from hub.api.shapes import Conversation, Cursor, Id, Limit, Message, TimelineItem
 from hub.api.wire import Call, Made, Page, bad_cursor, check_cursor, read_cursor, route, write_cursor
 from hub.clock import parse_time
+from hub.failpoints import hit
 from hub.http import Problem
 from hub.messages import Status
 from hub.outbox import NotFound
@@ -242,6 +243,7 @@ async def reply(call: Call, id: int, body: NewMessage) -> Made[Message]:
     undo = call.hub.options.undo_seconds
     try:
         number, fresh = await call.write(outbox.reply, call.actor, call.hub.channels, undo, id, wanted)
+        hit("outbox.after_commit")
     except outbox.Stale as error:
         newer = await call.read(timeline.views, error.newer)
         raise Problem(

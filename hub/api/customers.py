@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from sqlalchemy.engine import Connection
 
 from hub import addresses, customers, timeline
-from hub.access import Actor, visible
+from hub.access import Actor
 from hub.api import shapes
 from hub.api.conversations import AddressText, ClientId, Line, TimelineQuery, cut, place
 from hub.api.once import client_id, made_once
@@ -17,8 +17,8 @@ from hub.api.shapes import Cursor, Id, Limit, TimelineItem
 from hub.api.wire import Call, Made, Page, read_cursor, route, write_cursor
 from hub.clock import rfc3339
 from hub.http import Problem
-from hub.sql import among
-from hub.tables import conversations
+from hub.outbox import NotFound
+from hub.tables import merges
 
 Value = Annotated[str, Meta(max_length=5000)] | Annotated[int, Meta(ge=-(2**53), le=2**53)] | float | bool | None
 Attributes = Annotated[dict[Annotated[str, Meta(min_length=1, max_length=100)], Value], Meta(max_length=200)]
@@ -77,6 +77,7 @@ class NewIdentity(Struct, forbid_unknown_fields=True):
     address: AddressText
     name: Line = ""
     verified: bool = False
+    client_id: ClientId | None = None
 
 
 class NewMerge(Struct, forbid_unknown_fields=True):
@@ -84,6 +85,7 @@ class NewMerge(Struct, forbid_unknown_fields=True):
 
     other: Id
     evidence: Line = ""
+    client_id: ClientId | None = None
 
 
 class Merge(Struct, frozen=True):
@@ -165,26 +167,16 @@ async def change_customer(call: Call, id: int, body: CustomerChange) -> Customer
 
 @route("GET", "/customers/{id}/timeline")
 async def get_customer_timeline(call: Call, id: int, query: TimelineQuery) -> Page[TimelineItem]:
-    """All conversations and channels of the customer, oldest first within a page; a page may hold less than ``limit``."""
+    """All conversations and channels of the customer, oldest first within a page, as far as the employee may see them."""
     return await call.read(_timeline, call.actor, id, query)
 
 
 def _timeline(conn: Connection, actor: Actor, number: int, query: TimelineQuery) -> Page[TimelineItem]:
     customer = customers.one(conn, actor, number)
     before, after = place(conn, query)
-    found = timeline.of_customer(conn, customer.id, before=before, after=after, most=query.limit + 1)
+    found = timeline.of_customer(conn, actor, customer.id, before=before, after=after, most=query.limit + 1)
     page, following = cut(found, query.limit, after)
-    return Page([shapes.item(entry) for entry in seen_by(conn, actor, page)], following)
-
-
-def seen_by(conn: Connection, actor: Actor, page: list[timeline.Item]) -> list[timeline.Item]:
-    """Without what belongs to conversations the actor may not see."""
-    ids = sorted({e.event.conversation_id for e in page if e.event.conversation_id is not None})
-    if actor.sees_all or not ids:
-        return page
-    theirs = sa.select(conversations.c.id).where(among(conversations.c.id, ids), visible(actor))
-    allowed = {None, *conn.execute(theirs).scalars()}
-    return [entry for entry in page if entry.event.conversation_id in allowed]
+    return Page([shapes.item(entry) for entry in page], following)
 
 
 # ── addresses ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -199,8 +191,17 @@ async def list_identities(call: Call, id: int) -> Page[Identity]:
 async def add_identity(call: Call, id: int, body: NewIdentity) -> Made[Identity]:
     """Give the customer another address; 409 when it belongs to somebody else."""
     address = normal(body.address, "address")
-    face = await call.write(customers.add_address, call.actor, id, address, body.name, body.verified)
-    return Made(identity_shown(face))
+    act = client_id(call, body.client_id)
+    number, fresh = await made_once(call, act, _add_address, call.actor, id, address, body.name, body.verified)
+    customer = await call.read(customers.one, call.actor, id)
+    face = next((face for face in customer.identities if face.id == number), None)
+    if face is None:  # a repeat after it was taken away
+        raise NotFound
+    return Made(identity_shown(face), fresh)
+
+
+def _add_address(conn: Connection, actor: Actor, number: int, address: str, name: str, verified: bool) -> int:
+    return customers.add_address(conn, actor, number, address, name, verified).id
 
 
 @route("DELETE", "/customers/{id}/identities/{identity}")
@@ -224,10 +225,15 @@ def _merge(row: Any) -> Merge:
 @route("POST", "/customers/{id}/merges")
 async def merge_customers(call: Call, id: int, body: NewMerge) -> Made[Merge]:
     """Make the other customer a part of this one. Can be undone."""
-    number = await call.write(customers.merge, call.actor, id, int(body.other), body.evidence)
-    customer = await call.read(customers.one, call.actor, id)
-    rows = await call.read(customers.merges_of, customer.id)
-    return Made(next(_merge(row) for row in rows if row.id == number))
+    act = client_id(call, body.client_id)
+    number, fresh = await made_once(call, act, customers.merge, call.actor, id, int(body.other), body.evidence)
+    await call.read(customers.one, call.actor, id)
+    return Made(_merge(await call.read(_merged, number)), fresh)
+
+
+def _merged(conn: Connection, number: int) -> Any:
+    """The merge, also when it has been undone since."""
+    return conn.execute(sa.select(merges).where(merges.c.id == number)).one()
 
 
 @route("DELETE", "/customers/{id}/merges/{merge}")

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from hub import journal
 from hub.access import require
-from hub.api.messages import raw
 from hub.api.shapes import Cursor, Limit
 from hub.api.wire import Call, Page, read_cursor, route, write_cursor
 from hub.clock import rfc3339
+from hub.files import original
 from hub.outbox import NotFound
 
 
@@ -78,7 +78,7 @@ def _shown(row: dict[str, Any]) -> Envelope:
 async def get_journal_raw(call: Call, id: int) -> web.StreamResponse:
     """An envelope's bytes, exactly."""
     require(call.actor, "journal")
-    return await raw(call, id, "application/octet-stream", mail=False)
+    return await original(call.house, id, f"envelope-{id}", mail=False)
 
 
 @route("POST", "/journal/{id}/replay")

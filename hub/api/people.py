@@ -19,9 +19,6 @@ from hub.events import NewEvent
 from hub.messages import Role
 from hub.outbox import NotFound
 
-#: Passwords hashed at the same time: each takes 19 MiB.
-_hashing = asyncio.Semaphore(4)
-
 Password = Annotated[str, Meta(min_length=8, max_length=128)]
 
 
@@ -131,7 +128,7 @@ async def get_employee(call: Call, id: int) -> Employee:
 async def add_employee(call: Call, body: NewEmployee) -> Made[Employee]:
     """Make an employee."""
     require(call.actor, "employees")
-    hashed = await _hash(body.password) if body.password else None
+    hashed = await _hash(call, body.password) if body.password else None
     number, fresh = await made_once(call, client_id(call, body.client_id), _add, call.actor.id, body, hashed)
     return Made(await _one(call, number), fresh)
 
@@ -143,8 +140,8 @@ def _add(conn: Connection, actor_id: int, body: NewEmployee, hashed: str | None)
     return number
 
 
-async def _hash(password: str) -> str:
-    async with _hashing:
+async def _hash(call: Call, password: str) -> str:
+    async with call.house.hashing:
         return await asyncio.to_thread(accounts.hash_password, password)
 
 
@@ -152,7 +149,7 @@ async def _hash(password: str) -> str:
 async def change_employee(call: Call, id: int, body: EmployeeChange) -> Employee:
     """Change name, role or password, end or restore access."""
     require(call.actor, "employees")
-    hashed = await _hash(body.password) if isinstance(body.password, str) else None
+    hashed = await _hash(call, body.password) if isinstance(body.password, str) else None
     if not await call.write(_change, call.actor.id, id, body, hashed):
         raise NotFound
     return await _one(call, id)

@@ -24,7 +24,7 @@ from sqlalchemy.engine import Connection
 from hub import accounts, channels, customers
 from hub.access import Actor
 from hub.core import Hub
-from hub.http import HOUSE, House, Problem, problem
+from hub.http import BODY, HOUSE, House, Problem, in_time, problem
 from hub.sessions import actor_of
 
 P = ParamSpec("P")
@@ -184,7 +184,10 @@ async def read_body(request: web.Request, kind: type[T]) -> T:
         raise Problem(415, "Send the body as JSON with “Content-Type: application/json”.")
     if (request.content_length or 0) > MOST_BODY:
         raise Problem(413, f"The body may have {MOST_BODY} bytes at most.")
-    data = await request.read()
+    try:
+        data = await in_time(request.read(), BODY)
+    except web.RequestPayloadError as error:
+        raise Problem(400, "The body ended before it was complete. Send it again.") from error
     if len(data) > MOST_BODY:
         raise Problem(413, f"The body may have {MOST_BODY} bytes at most.")
     try:

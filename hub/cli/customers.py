@@ -35,15 +35,16 @@ async def erase(front: Any, args: argparse.Namespace) -> None:
     """Erase a customer for good."""
     async with opened(front, args) as hub:
         gone = await _patiently(hub, lambda conn: privacy.erase(conn, args.id))
-        for name in gone.blobs:
-            await asyncio.to_thread(hub.blobs.path(name).unlink, missing_ok=True)
+        removed = await asyncio.to_thread(hub.blobs.remove, gone.blobs)
         await _patiently(hub, privacy.scrub_file)
         if isinstance(hub.db, SqliteDatabase):
             await asyncio.to_thread(_empty_log, str(hub.db.path))
     print(
         f"erased customer {args.id}: {gone.messages} messages, {gone.addresses} addresses, {gone.envelopes} envelopes,"
-        f" {len(gone.blobs)} files. Backups made before still hold them."
+        f" {len(removed)} files. Backups made before still hold them."
     )
+    if later := len(gone.blobs) - len(removed):
+        print(f"{later} files came within the last hour and are removed by the running hub once they are older.")
 
 
 async def _patiently(hub: Hub, work: Callable[[Connection], T]) -> T:

@@ -50,7 +50,6 @@ def _sqlite_file(settings: Any) -> Path:
 
 async def move(front: Any, args: argparse.Namespace) -> None:
     """Copy everything to PostgreSQL; the server must be stopped."""
-    settings = settings_of(front, args)
     if not args.database_url.startswith(("postgresql://", "postgres://")):
         raise Failed("Say where to: postgresql://user:password@host/name.")
     async with opened(front, args) as hub:

@@ -147,5 +147,7 @@ def _customers(top: argparse._SubParsersAction[argparse.ArgumentParser]) -> None
     export = _command(customer, "export", "customers:export", "write everything known about a customer into a ZIP file")
     export.add_argument("id", type=int, metavar="ID")
     export.add_argument("file", type=Path, metavar="FILE")
-    erase = _command(customer, "erase", "customers:erase", "erase a customer; nothing of them is imported again")
+    erase = _command(
+        customer, "erase", "customers:erase", "erase a customer; what they said so far is not imported again"
+    )
     erase.add_argument("id", type=int, metavar="ID")

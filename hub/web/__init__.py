@@ -5,10 +5,10 @@ from __future__ import annotations
 from aiohttp import web
 
 from hub import sessions
-from hub.http import HOUSE
+from hub.http import FAILURE, HOUSE
 from hub.web import deeds, doors, files, metrics, pages, rendering
 from hub.web.live import Live
-from hub.web.screens import screen
+from hub.web.screens import failure_page, screen
 
 
 def add_routes(app: web.Application) -> None:
@@ -16,6 +16,7 @@ def add_routes(app: web.Application) -> None:
     rendering.setup(app)
     sessions.prepare(app)
     doors.setup(app)
+    app[FAILURE] = failure_page
     app[doors.LIVE] = live = Live(app[HOUSE])
     app.on_startup.append(live.start)
     app.on_shutdown.append(live.close)

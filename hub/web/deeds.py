@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Any, cast, get_args
+from typing import cast, get_args
 
 import sqlalchemy as sa
 from aiohttp import web
 from aiohttp.web import FileField
-from multidict import MultiDictProxy
 from sqlalchemy.engine import Connection
 
-from hub import collaboration, inbox, outbox
+from hub import collaboration, files, inbox, outbox, uploads
 from hub.access import Actor, Forbidden, access_message
-from hub.clock import now
 from hub.database import Unavailable
-from hub.http import HOUSE, Problem, as_problem
+from hub.http import HOUSE, UPLOAD, Form, Problem, as_problem, read_form
 from hub.i18n import LANGUAGES
 from hub.messages import Status
 from hub.outbox import CannotSend, Draft, NotFound, Stale
 from hub.sessions import forget
-from hub.sql import allocate, among, insert_rows
+from hub.sql import among
 from hub.tables import attachments, employees
-from hub.text import clean_line
+from hub.text import clean, clean_line
 from hub.timeline import FileView
 from hub.web.pages import Composer, beside, show_conversation
 from hub.web.rendering import when_for, words_for
@@ -31,12 +28,14 @@ from hub.web.screens import is_part, number_in, positive
 #: Files of one answer.
 MOST_FILES = 20
 
-Form = MultiDictProxy[str | bytes | bytearray | FileField]
 
-
-def _word(form: Form, name: str, most: int = 200_000) -> str:
+def _text(form: Form, name: str) -> str:
     value = form.get(name)
-    return value[:most] if isinstance(value, str) else ""
+    return clean(value, 200_000) if isinstance(value, str) else ""
+
+
+def _word(form: Form, name: str, most: int) -> str:
+    return clean_line(_text(form, name), most)
 
 
 def back(request: web.Request, number: int) -> web.Response:
@@ -46,15 +45,19 @@ def back(request: web.Request, number: int) -> web.Response:
 
 async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
     """POST /c/<number>/reply: what cannot be sent comes back with the text kept; 409 when somebody was faster."""
-    number, house, form = number_in(request), request.app[HOUSE], await request.post()
+    number, house, form = number_in(request), request.app[HOUSE], await read_form(request, UPLOAD)
     composer = Composer(
-        _word(form, "client_id", 100), "reply", _word(form, "text"), _word(form, "note"), positive(_word(form, "via"))
+        _word(form, "client_id", 100),
+        "reply",
+        _text(form, "text"),
+        _text(form, "note"),
+        positive(_word(form, "via", 20)),
     )
-    seen = positive(_word(form, "seen"))
-    trouble, files = "", _ids(form)
+    seen = positive(_word(form, "seen", 20))
+    trouble, kept = "", _ids(form)
     try:
-        files += await _files(request, actor, form)
-        draft = Draft(composer.text, composer.client_id, via=composer.via, files=tuple(files), seen=seen)
+        kept += await _stored(request, actor, form)
+        draft = Draft(composer.text, composer.client_id, via=composer.via, files=tuple(kept), seen=seen)
         if not draft.client_id:
             raise CannotSend("The form is too old. Send it again.")
         await house.hub.db.write(outbox.reply, actor, house.hub.channels, house.hub.options.undo_seconds, number, draft)
@@ -67,8 +70,8 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
     if not trouble:
         house.hub.bus.publish()
         return back(request, number)
-    kept = await house.hub.db.read(_kept, actor, files)
-    filled = Composer(composer.client_id, "reply", composer.text, composer.note, composer.via, trouble, kept)
+    shown = await house.hub.db.read(_kept, actor, kept)
+    filled = Composer(composer.client_id, "reply", composer.text, composer.note, composer.via, trouble, shown)
     return await show_conversation(request, actor, number, filled, status, seen)
 
 
@@ -82,33 +85,13 @@ def _ids(form: Form) -> list[int]:
     return [n for value in form.getall("file", []) if isinstance(value, str) and (n := positive(value))][:MOST_FILES]
 
 
-async def _files(request: web.Request, actor: Actor, form: Form) -> list[int]:
-    """Keep what was uploaded with the form; the ids of those files."""
-    uploads = [f for f in form.getall("upload", []) if isinstance(f, FileField) and f.filename][:MOST_FILES]
-    blobs = request.app[HOUSE].hub.blobs
-    rows = []
-    for upload in uploads:
-        data = await asyncio.to_thread(upload.file.read)
-        if not data:
-            continue
-        name = await asyncio.to_thread(blobs.put, data)
-        rows.append(
-            {
-                "uploader_id": actor.id,
-                "name": clean_line(upload.filename, 200) or "file",
-                "type": clean_line(upload.content_type or "", 100).lower() or "application/octet-stream",
-                "size": len(data),
-                "sha256": name,
-                "created_at": now(),
-            }
-        )
-    return await request.app[HOUSE].hub.db.write(_keep, rows) if rows else []
-
-
-def _keep(conn: Connection, rows: list[dict[str, Any]]) -> list[int]:
-    ids = list(allocate(conn, "ids", len(rows)))
-    insert_rows(conn, attachments, [{"id": number, **row} for number, row in zip(ids, rows, strict=True)])
-    return ids
+async def _stored(request: web.Request, actor: Actor, form: Form) -> list[int]:
+    """Keep what was uploaded with the form; the ids of those files. Raises `DiskFull`."""
+    house = request.app[HOUSE]
+    sent = [f for f in form.getall("upload", []) if isinstance(f, FileField) and f.filename][:MOST_FILES]
+    found = [await files.store(house, f.filename, f.content_type or "", f.file) for f in sent]
+    kept = [upload for upload in found if upload.size]
+    return await house.hub.db.write(uploads.keep, actor.id, kept) if kept else []
 
 
 def _kept(conn: Connection, actor: Actor, ids: list[int]) -> tuple[FileView, ...]:
@@ -121,8 +104,8 @@ def _kept(conn: Connection, actor: Actor, ids: list[int]) -> tuple[FileView, ...
 
 async def note(request: web.Request, actor: Actor) -> web.StreamResponse:
     """POST /c/<number>/note"""
-    number, house, form = number_in(request), request.app[HOUSE], await request.post()
-    composer = Composer(_word(form, "client_id", 100), "note", _word(form, "text"), _word(form, "note"))
+    number, house, form = number_in(request), request.app[HOUSE], await read_form(request)
+    composer = Composer(_word(form, "client_id", 100), "note", _text(form, "text"), _text(form, "note"))
     try:
         if not composer.client_id:
             raise CannotSend("The form is too old. Send it again.")
@@ -137,7 +120,7 @@ async def note(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 async def assign(request: web.Request, actor: Actor) -> web.StreamResponse:
     """POST /c/<number>/assign: ``to`` is "e<id>", "t<id>", "me", or empty for nobody."""
-    number, house, form = number_in(request), request.app[HOUSE], await request.post()
+    number, house, form = number_in(request), request.app[HOUSE], await read_form(request)
     to = _word(form, "to", 30)
     employee = actor.id if to == "me" else positive(to[1:]) if to.startswith("e") else None
     team = positive(to[1:]) if to.startswith("t") else None
@@ -155,7 +138,7 @@ async def assign(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 async def status(request: web.Request, actor: Actor) -> web.StreamResponse:
     """POST /c/<number>/status: ``status``, and for a snooze ``until`` (the browser's local time)."""
-    number, house, form = number_in(request), request.app[HOUSE], await request.post()
+    number, house, form = number_in(request), request.app[HOUSE], await read_form(request)
     wanted = _word(form, "status", 20)
     if wanted not in get_args(Status):
         raise Problem(400, "There is no such status.")
@@ -168,7 +151,7 @@ async def status(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 async def tags(request: web.Request, actor: Actor) -> web.StreamResponse:
     """POST /c/<number>/tags: ``tags``, separated by commas, replace those it has."""
-    number, house, form = number_in(request), request.app[HOUSE], await request.post()
+    number, house, form = number_in(request), request.app[HOUSE], await read_form(request)
     wanted = [part for part in _word(form, "tags", 2000).split(",") if part.strip()][:50]
     await house.hub.db.write(collaboration.set_tags, actor, number, wanted)
     house.hub.bus.publish()
@@ -201,7 +184,7 @@ async def retry(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 async def set_language(request: web.Request, actor: Actor) -> web.StreamResponse:
     """POST /me/language"""
-    house, form = request.app[HOUSE], await request.post()
+    house, form = request.app[HOUSE], await read_form(request)
     language = _word(form, "language", 5)
     if language not in LANGUAGES:
         raise Problem(400, "There is no such language.")

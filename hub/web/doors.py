@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from ipaddress import ip_address, ip_network
 
 from aiohttp import web
 from sqlalchemy.engine import Connection
 
 from hub import accounts
 from hub.accounts import Invalid
-from hub.http import HOUSE, is_same_site
+from hub.http import HOUSE, client_address, is_same_site, read_form
 from hub.i18n import LANGUAGES, catalogue
 from hub.sessions import actor_of, cookie_name, forget, session_token
+from hub.text import clean
 from hub.web.live import Live
 from hub.web.rendering import show, words_for
 
@@ -27,8 +27,6 @@ MOST = 20_000
 
 LIVE = web.AppKey("live", Live)
 _THROTTLE: web.AppKey[Throttle] = web.AppKey("throttle")
-#: Password checks at the same time: each takes 19 MiB.
-_HASHING: web.AppKey[asyncio.Semaphore] = web.AppKey("hashing", asyncio.Semaphore)
 
 
 class Throttle:
@@ -69,26 +67,6 @@ class Throttle:
 def setup(app: web.Application) -> None:
     """Give the application its memory of failures."""
     app[_THROTTLE] = Throttle()
-    app[_HASHING] = asyncio.Semaphore(4)
-
-
-def client_address(request: web.Request) -> str:
-    """Who asks: the connection's other end, or what a trusted proxy says about it (the last hop that is none)."""
-    remote = request.remote or ""
-    trusted = [
-        ip_network(part.strip(), strict=False) for part in request.app[HOUSE].trusted_proxies.split(",") if part.strip()
-    ]
-    hops = [h.strip() for h in request.headers.get("X-Forwarded-For", "").split(",") if h.strip()][-20:]
-    while hops and any(_inside(remote, network) for network in trusted):
-        remote = hops.pop()
-    return remote[:60]
-
-
-def _inside(address: str, network: object) -> bool:
-    try:
-        return ip_address(address) in network  # type: ignore[operator]
-    except ValueError:
-        return False
 
 
 def safe_next(given: str) -> str:
@@ -116,7 +94,7 @@ async def login(request: web.Request) -> web.StreamResponse:
     _ = words_for(request, None).text
     if not is_same_site(request):
         return _form(request, 403, trouble=_("This request comes from another site. Sign in here."))
-    form = await request.post()
+    form = await read_form(request)
     email, password = _text(form.get("email"), 254).strip(), _text(form.get("password"), 200)
     back = safe_next(_text(form.get("next"), 2000) or request.query.get("next", "/"))
     house, throttle = request.app[HOUSE], request.app[_THROTTLE]
@@ -130,7 +108,7 @@ async def login(request: web.Request) -> web.StreamResponse:
         return answer
     throttle.failed(limits)  # before the check, so that many at once do not slip through
     row = await house.hub.db.read(accounts.by_email, email)
-    async with request.app[_HASHING]:
+    async with house.hashing:
         right = await asyncio.to_thread(accounts.check_password, row.password_hash if row else None, password)
     if not right:
         words = _("E-mail address and password do not match.")
@@ -141,7 +119,7 @@ async def login(request: web.Request) -> web.StreamResponse:
 
 
 def _text(value: object, most: int) -> str:
-    return value[:most] if isinstance(value, str) else ""
+    return clean(value, most) if isinstance(value, str) else ""
 
 
 async def _enter(request: web.Request, employee_id: int, back: str) -> web.Response:
@@ -199,12 +177,12 @@ async def welcome(request: web.Request) -> web.StreamResponse:
     """POST /welcome: make the first administrator and sign in."""
     if not is_same_site(request):
         raise web.HTTPForbidden(text="This request comes from another site.")
-    form, house = await request.post(), request.app[HOUSE]
+    form, house = await read_form(request), request.app[HOUSE]
     token, email, name = (_text(form.get(key), 254) for key in ("token", "email", "name"))
     language = _text(form.get("language"), 5)
     language = language if language in LANGUAGES else "en"
     try:
-        async with request.app[_HASHING]:
+        async with house.hashing:
             hashed = await asyncio.to_thread(accounts.hash_password, _text(form.get("password"), 200))
         number = await house.hub.db.write(accounts.first_administrator, token, email, name, hashed, language)
     except Invalid as error:

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import web
 
 from hub import migrations
-from hub.http import HOUSE, House
+from hub.http import HOUSE, House, client_address
 
 
 def add_routes(app: web.Application) -> None:
@@ -50,9 +50,15 @@ def _answer(status: int, body: object) -> web.Response:
     return web.Response(status=status, body=msgspec.json.encode(body), content_type="application/json", headers=headers)
 
 
+#: Headers by which a proxy shows: behind one on this machine every stranger seems to be here.
+_PASSED_ON = ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via")
+
+
 def metrics_allowed(request: web.Request, house: House) -> bool:
-    """By token, or from this very machine when none is set."""
+    """By token; when none is set, from this very machine and not through a proxy."""
     if house.metrics_token:
         given = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        return hmac.compare_digest(given.encode(), house.metrics_token.encode())
-    return request.remote in ("127.0.0.1", "::1")
+        return hmac.compare_digest(given.encode("utf-8", "replace"), house.metrics_token.encode("utf-8", "replace"))
+    if any(name in request.headers for name in _PASSED_ON):
+        return False
+    return client_address(request) in ("127.0.0.1", "::1")

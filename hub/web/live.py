@@ -24,9 +24,9 @@ from hub.clock import now
 from hub.database import Unavailable, is_passing
 from hub.events import Event
 from hub.http import House, Problem
-from hub.sessions import actor_of, session_token
+from hub.sessions import actor_of, credential
 from hub.sql import among
-from hub.tables import conversations, employees, sessions, team_members
+from hub.tables import conversations, employees, sessions, team_members, tokens
 from hub.tasks import Backoff
 
 log = logging.getLogger(__name__)
@@ -225,9 +225,9 @@ class Live:
 
     # ── one stream ───────────────────────────────────────────────────────────────────────────────────────────────
     async def stream(self, request: web.Request) -> web.StreamResponse:
-        """GET /stream: 401 without session, 503 when there are too many."""
+        """GET /stream: by session or API token; 401 without, 503 when there are too many."""
         actor = await actor_of(request)
-        token = session_token(request)
+        token = credential(request)
         if actor is None or not token:
             raise Problem(401, "Sign in first.")
         if self._closed or len(self.readers) >= MOST_STREAMS:
@@ -326,19 +326,21 @@ def load_missed(conn: Connection, after: int) -> tuple[list[Event], Places, int]
 
 
 def load_sessions(conn: Connection, hashes: Sequence[str]) -> dict[str, Actor]:
-    """Who is behind each of these sessions; those that have ended are missing. One statement."""
-    s, e, t = sessions.c, employees.c, team_members.c
+    """Who is behind each of these sessions and API tokens; those that have ended are missing. One statement."""
+    s, k, e, t = sessions.c, tokens.c, employees.c, team_members.c
     moment = now()
+    by_cookie = sa.select(s.token_hash, s.employee_id).where(
+        among(s.token_hash, hashes),
+        s.seen_at > moment - accounts.SESSION_IDLE,
+        s.created_at > moment - accounts.SESSION_LONGEST,
+    )
+    by_header = sa.select(k.token_hash, k.employee_id).where(among(k.token_hash, hashes), k.revoked_at.is_(None))
+    keys = sa.union_all(by_cookie, by_header).subquery()
     statement = (
-        sa.select(s.token_hash, e.id, e.name, e.email, e.role, e.language, t.team_id)
-        .join(employees, e.id == s.employee_id)
+        sa.select(keys.c.token_hash, e.id, e.name, e.email, e.role, e.language, t.team_id)
+        .join(employees, e.id == keys.c.employee_id)
         .outerjoin(team_members, t.employee_id == e.id)
-        .where(
-            among(s.token_hash, hashes),
-            s.seen_at > moment - accounts.SESSION_IDLE,
-            s.created_at > moment - accounts.SESSION_LONGEST,
-            e.disabled_at.is_(None),
-        )
+        .where(e.disabled_at.is_(None))
     )
     teams: dict[str, set[int]] = {}
     people = {}

@@ -84,7 +84,9 @@ async def metrics(request: web.Request) -> web.Response:
 
     house, watch = request.app[HOUSE], request.app[_WATCH]
     if not metrics_allowed(request, house):
-        return problem(403, "The metrics need the token of the setting metrics.token, or a request from this machine.")
+        return problem(
+            403, "The metrics need the token of the setting metrics.token, or a request from this machine itself."
+        )
     waiting = GaugeMetricFamily("hub_queue_length", "What waits in the database, by queue", labels=["queue"])
     for name, count in (await house.hub.db.read(queues)).items():
         waiting.add_metric([name], count)

@@ -15,6 +15,7 @@ from hub.channels import Channels
 from hub.http import HOUSE, Problem
 from hub.inbox import Filter, Row
 from hub.outbox import NotFound
+from hub.text import clean_line
 from hub.timeline import FileView
 from hub.web import reads
 from hub.web.places import Place, read_place
@@ -234,7 +235,7 @@ def _find(conn: Connection, actor: Actor, q: str, cursor: str) -> Found:
 
 async def search_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     """GET /search?q="""
-    house, q = request.app[HOUSE], request.query.get("q", "").strip()[:200]
+    house, q = request.app[HOUSE], clean_line(request.query.get("q", ""), 200)
     try:
         found = await house.hub.db.read(_find, actor, q, request.query.get("cursor", "")[:100])
     except ValueError as error:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Literal, cast, get_args
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from msgspec import Struct
 
 from hub.inbox import Filter, Sort
 from hub.messages import Status
+from hub.text import clean_line
 
 VIEWS = ("mine", "unassigned", "snoozed", "all")
 
@@ -39,7 +41,7 @@ class Place(Struct, frozen=True):
     @property
     def path(self) -> str:
         """The list's address without its query."""
-        return f"/inbox/team/{self.slug}" if self.view == "team" else f"/inbox/{self.view}"
+        return f"/inbox/team/{quote(self.slug, safe='')}" if self.view == "team" else f"/inbox/{self.view}"
 
     def query(self, **changed: str) -> str:
         """The list's query with some things changed; what is as always is left out."""
@@ -54,8 +56,7 @@ class Place(Struct, frozen=True):
 
     def conversation(self, number: int, **more: str) -> str:
         """A conversation's address that keeps this list beside it."""
-        query = urlencode({"in": self.name}) + (f"&{rest}" if (rest := self.query(**more)) else "")
-        return f"/c/{number}?{query}"
+        return f"/c/{number}?{_tail(self, **more)}"
 
     def filter(self, team: Team | None) -> Filter:
         """What the list asks of the inbox."""
@@ -68,13 +69,18 @@ class Place(Struct, frozen=True):
         return Filter(status=status, assignee=assignee, team=team.id if team else None, q=self.q, sort=self.sort)
 
 
+@functools.lru_cache(512)  # a list asks for each of its rows
+def _tail(place: Place, **more: str) -> str:
+    return urlencode({"in": place.name}) + (f"&{rest}" if (rest := place.query(**more)) else "")
+
+
 def read_place(name: str, query: Mapping[str, str]) -> Place | None:
     """The place of a name ("mine", "team:service") and a query; None when there is no such list."""
-    view, _, slug = name.partition(":")
+    view, _, slug = clean_line(name, 100).partition(":")
     if (view == "team") != bool(slug) or (view != "team" and view not in VIEWS):
         return None
     status = query.get("status", "")
     if view == "snoozed" or status not in get_args(Status):
         status = "snoozed" if view == "snoozed" else "open"
     sort: Sort = "waiting" if query.get("sort") == "waiting" and not query.get("q") else "newest"
-    return Place(view, slug, cast(Status, status), sort, query.get("q", "").strip()[:200])
+    return Place(view, slug, cast(Status, status), sort, clean_line(query.get("q", ""), 200))

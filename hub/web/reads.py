@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub import events, inbox, timeline
-from hub.access import Actor, access_customer, visible
+from hub.access import Actor, access_customer, access_envelope
 from hub.inbox import Filter, Row
 from hub.outbox import NotFound
-from hub.sql import among
-from hub.tables import channels, conversations, customers, employees, identities, messages, teams
+from hub.tables import channels, customers, employees, identities, teams
 from hub.tables import events as events_table
 from hub.timeline import Item, MessageView
 from hub.web.places import Place, Team
@@ -137,7 +134,10 @@ def opened(conn: Connection, actor: Actor, number: int, before: int = 0) -> Open
 
 def stretch(conn: Connection, number: int, before: int = 0) -> Timeline:
     """The newest entries of a conversation, or those above ``before``."""
-    items = timeline.of_conversation(conn, number, before=before or 2**62, most=ENTRIES + 1)
+    return _cut(timeline.of_conversation(conn, number, before=before or 2**62, most=ENTRIES + 1))
+
+
+def _cut(items: list[Item]) -> Timeline:
     older = len(items) > ENTRIES
     return Timeline(items[1:] if older else items, items[0] if older else None, older)
 
@@ -222,53 +222,31 @@ def person(conn: Connection, actor: Actor, number: int, before: int = 0) -> Pers
     row = access_customer(conn, actor, number)
     if row is None:
         raise NotFound
-    items = timeline.of_customer(conn, row.id, before=before or 2**62, most=ENTRIES + 1)
-    older = len(items) > ENTRIES
-    first = items[0] if older else None
-    shown = _visible_only(conn, actor, items[1:] if older else items)
+    items = timeline.of_customer(conn, actor, row.id, before=before or 2**62, most=ENTRIES + 1)
     found, _ = inbox.listing(conn, actor, Filter(customer=row.id), limit=20)
-    hidden = first is not None and not _visible_only(conn, actor, [first])
     return Person(
         customer(conn, row.id),
-        Timeline(shown, None if hidden else first, older),
+        _cut(items),
         found,
         names(conn)[0],
         around(conn, actor),
     )
 
 
-def _visible_only(conn: Connection, actor: Actor, items: list[Item]) -> list[Item]:
-    if actor.sees_all:
-        return items
-    wanted = list({i.event.conversation_id for i in items if i.event.conversation_id})
-    statement = sa.select(conversations.c.id).where(among(conversations.c.id, wanted), visible(actor))
-    allowed: set[int | None] = set(conn.execute(statement).scalars()) | {None}
-    return [i for i in items if i.event.conversation_id in allowed]
-
-
 def message(conn: Connection, actor: Actor, number: int) -> MessageView:
     """One message with its files. Raises `NotFound`."""
-    found = timeline.views(conn, [number]).get(number)
-    if found is None or inbox.one(conn, actor, found.conversation_id) is None:
+    found = timeline.message(conn, actor, number)
+    if found is None:
         raise NotFound
     return found
 
 
-def original(conn: Connection, actor: Actor, number: int) -> int:
-    """The journal's entry behind a message, when everything in it is for the actor's eyes. Raises `NotFound`.
+def original(conn: Connection, actor: Actor, number: int) -> MessageView:
+    """A message whose envelope is kept, when everything in that is for the actor's eyes. Raises `NotFound`.
 
     One envelope may hold messages of several conversations; an agent who may not see all of them gets none of it.
     """
     found = message(conn, actor, number)
-    if found.journal_id is None:
+    if found.journal_id is None or not access_envelope(conn, actor, found.journal_id):
         raise NotFound
-    c, m = conversations.c, messages.c
-    statement: sa.Select[Any] = (
-        sa.select(m.id)
-        .join(conversations, c.id == m.conversation_id)
-        .where(m.journal_id == found.journal_id, sa.not_(visible(actor)))
-        .limit(1)
-    )
-    if conn.execute(statement).first() is not None:
-        raise NotFound
-    return found.journal_id
+    return found

@@ -1,13 +1,14 @@
 """Pages out of templates: one Jinja environment, and for every request what its templates may use.
 
-Autoescape is always on; nothing is marked safe anywhere, so a text of a stranger cannot become markup.
+Autoescape is always on, and templates mark nothing as safe, so a text of a stranger cannot become markup. Each language has
+its templates with its words compiled into them: asking for each word on each page took longer than the rest of the page.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
-import hashlib
+import gzip
 import secrets
 from importlib import resources
 from typing import Any
@@ -15,30 +16,21 @@ from urllib.parse import quote
 
 import jinja2
 from aiohttp import web
+from jinja2 import nodes
+from jinja2.visitor import NodeTransformer
 
 from hub.access import Actor
 from hub.http import HOUSE, NONCE
 from hub.i18n import LANGUAGES, Catalogue, catalogue, chosen
 from hub.web.assets import Assets
+from hub.web.parts import LOOKS, OTHER, Parts, hue, icon, initials
 from hub.web.when import When, zone
 
 ASSETS = web.AppKey("assets", Assets)
-_PAGES = web.AppKey("pages", jinja2.Environment)
+_PAGES: web.AppKey[dict[str, Pages]] = web.AppKey("pages")
 
-#: Icon and colour of a channel kind; kinds that are not named here look like the last one.
-LOOKS = {
-    "email": ("mail", "email"),
-    "sms": ("sms", "sms"),
-    "voice": ("phone", "phone"),
-    "whatsapp": ("whatsapp", "whatsapp"),
-    "telegram": ("telegram", "telegram"),
-    "webchat": ("chat", "chat"),
-    "visit": ("visit", "visit"),
-    "api": ("link", "chat"),
-}
-#: The same by the kind of an address.
+#: Icon and colour by the kind of an address.
 ADDRESS_LOOKS = {"email": LOOKS["email"], "tel": LOOKS["voice"], **LOOKS}
-OTHER = ("globe", "social")
 
 
 def setup(app: web.Application) -> None:
@@ -54,18 +46,55 @@ async def _warm(app: web.Application) -> None:
 
 @functools.cache
 def _compiled() -> int:
-    environment = _loaded()[1]
-    return len([environment.get_template(name) for name in environment.list_templates(extensions=["j2"])])
+    pages = _loaded()[1].values()
+    return len([page.get_template(name) for page in pages for name in page.list_templates(extensions=["j2"])])
+
+
+class _Constants(NodeTransformer):
+    """Replaces what is the same on every page of a language: the words that have no holes, icons."""
+
+    def __init__(self, words: Catalogue, sheet: str) -> None:
+        self.words, self.sheet = words, sheet
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:
+        self.generic_visit(node)
+        given = [argument.value for argument in node.args if isinstance(argument, nodes.Const)]
+        if not given or len(given) < len(node.args) or node.kwargs or node.dyn_args or node.dyn_kwargs:
+            return node
+        match node.node:
+            case nodes.Name(name="_"):
+                return nodes.Const(self.words.text(*given), lineno=node.lineno)
+            case nodes.Getattr(node=nodes.Name(name="p"), attr="ic"):
+                return nodes.Const(icon(self.sheet, *given), lineno=node.lineno)
+        return node
+
+
+class Pages(jinja2.Environment):
+    """The templates in one language."""
+
+    def __init__(self, words: Catalogue, assets: Assets, **options: Any) -> None:
+        super().__init__(**options)
+        self._constants = _Constants(words, assets["icons.svg"])
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
+        tree: nodes.Template = self._constants.visit(super()._parse(source, name, filename))
+        return tree
 
 
 @functools.cache
-def _loaded() -> tuple[Assets, jinja2.Environment]:
+def _loaded() -> tuple[Assets, dict[str, Pages]]:
     """Read the files; once per process."""
     assets = Assets()
     folder = resources.files("templates")
     with resources.as_file(folder) as path:
         loader = jinja2.FileSystemLoader(path)
-    environment = jinja2.Environment(
+    return assets, {language: _pages(catalogue(language), assets, loader) for language in LANGUAGES}
+
+
+def _pages(words: Catalogue, assets: Assets, loader: jinja2.BaseLoader) -> Pages:
+    pages = Pages(
+        words,
+        assets,
         loader=loader,
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -73,7 +102,7 @@ def _loaded() -> tuple[Assets, jinja2.Environment]:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.globals |= {
+    pages.globals |= {
         "asset": assets.__getitem__,
         "hue": hue,
         "initials": initials,
@@ -85,18 +114,7 @@ def _loaded() -> tuple[Assets, jinja2.Environment]:
         "languages": LANGUAGES,
         "quote": lambda text: quote(text, safe=""),
     }
-    return assets, environment
-
-
-def hue(name: str) -> int:
-    """The colour class of somebody's avatar, always the same for the same name."""
-    return hashlib.blake2b(name.encode("utf-8", "replace"), digest_size=2).digest()[0] % 12
-
-
-def initials(name: str) -> str:
-    """ "KV" for "Katrin Vogel"; empty when there is no letter or digit."""
-    words = [w for w in name.replace("@", " ").split() if w[0].isalnum()]
-    return "".join(w[0] for w in [*words[:1], *(words[-1:] if len(words) > 1 else [])]).upper()
+    return pages
 
 
 def size(count: int) -> str:
@@ -131,20 +149,23 @@ def show(
 ) -> web.Response:
     """A page or a part of one. ``values`` are plain frozen values."""
     words = words_for(request, actor)
-    house = request.app[HOUSE]
+    house, when = request.app[HOUSE], when_for(request, words)
     context = {
         "_": words.text,
         "n_": words.plural,
         "lang": words.language,
-        "when": when_for(request, words),
+        "when": when,
+        "p": Parts(request.app[ASSETS]["icons.svg"], words, when),
         "me": actor,
         "nonce": request[NONCE],
         "company": house.company,
         "version": house.version,
         **values,
     }
-    text = request.app[_PAGES].get_template(template).render(context)
-    answer = web.Response(text=text, status=status, content_type="text/html", headers={"Cache-Control": "no-store"})
-    if len(text) > 4000:
-        answer.enable_compression()
-    return answer
+    text = request.app[_PAGES][words.language].get_template(template).render(context)
+    headers = {"Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8", "Vary": "Accept-Encoding"}
+    body = text.encode("utf-8", "replace")
+    if len(body) > 4000 and "gzip" in request.headers.get("Accept-Encoding", ""):
+        # the lowest level costs a third of the usual one, and less than handing it to a thread
+        body, headers["Content-Encoding"] = gzip.compress(body, 1, mtime=0), "gzip"
+    return web.Response(body=body, status=status, headers=headers)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from aiohttp import web
 
 from hub.access import Actor
-from hub.http import Problem, as_problem, is_same_site
+from hub.http import ACTOR, Problem, as_problem, is_same_site
 from hub.sessions import actor_of
 from hub.web.rendering import show, words_for
 
@@ -50,7 +50,11 @@ def screen(handler: Screen) -> Handler:
 def _sign_in(request: web.Request) -> web.Response:
     if is_part(request):
         return web.Response(status=401)
-    way = quote(request.path_qs, safe="/?=&%") if request.method == "GET" and request.path != "/" else ""
+    way = (
+        quote(request.path_qs, safe="/?=&%", errors="replace")
+        if request.method == "GET" and request.path != "/"
+        else ""
+    )
     return web.Response(status=303, headers={"Location": f"/login?next={quote(way, safe='/')}" if way else "/login"})
 
 
@@ -70,12 +74,20 @@ def failure(request: web.Request, actor: Actor | None, status: int, detail: str,
     answer.set_status(status)
     if status in (503, 507, 429):
         answer.headers["Retry-After"] = "2"
+    if status == 408:
+        answer.force_close()
     return answer
+
+
+def failure_page(request: web.Request, status: int, detail: str, number: str) -> web.Response:
+    """The same for addresses that are nobody's: in the employee's language where it is known by now."""
+    return failure(request, request.get(ACTOR), status, detail, number)
 
 
 def number_in(request: web.Request, name: str = "number") -> int:
     """A number out of the address. The routes only let digits through."""
-    return min(int(request.match_info[name]), 2**62)
+    text = request.match_info[name]
+    return int(text) if len(text) < 19 else 2**62
 
 
 def positive(text: str) -> int:

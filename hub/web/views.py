@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from hub import routing
 from hub.events import Event
 from hub.i18n import Catalogue
 from hub.timeline import DeliveryView, FileView, Item, MessageView
-from hub.web.rendering import LOOKS, OTHER, bare
+from hub.web.parts import LOOKS, OTHER
+from hub.web.rendering import bare
 from hub.web.when import When
 
 #: Characters of a message that a page shows; the rest is a click away.
@@ -94,8 +95,7 @@ def entries(
 
 
 def _with(entry: Entry, day: str, fresh: bool, joined: bool) -> Entry:
-    values = {name: getattr(entry, name) for name in entry.__struct_fields__}
-    return Entry(**{**values, "day": day, "fresh": fresh, "joined": joined})
+    return structs.replace(entry, day=day, fresh=fresh, joined=joined) if day or fresh or joined else entry
 
 
 def _continues(last: Entry, entry: Entry) -> bool:

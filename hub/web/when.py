@@ -40,6 +40,7 @@ class When:
     def __init__(self, words: Catalogue, place: tzinfo, now_ms: int = 0) -> None:
         self.words, self.place = words, place
         self.now = now_ms or now()
+        self._spelled: dict[date, str] = {}
         self.today = self._at(self.now).date()
 
     def _at(self, ms: int) -> datetime:
@@ -100,8 +101,10 @@ class When:
         return self.words.text("{day} {month}", day=day.day, month=self.words.text(months[day.month - 1]))
 
     def _long(self, day: date) -> str:
-        month = self.words.text(_MONTHS[day.month - 1])
-        return self.words.text("{day} {month} {year}", day=day.day, month=month, year=day.year)
+        if day not in self._spelled:
+            month = self.words.text(_MONTHS[day.month - 1])
+            self._spelled[day] = self.words.text("{day} {month} {year}", day=day.day, month=month, year=day.year)
+        return self._spelled[day]
 
     def ago(self, ms: int) -> str:
         """How long it has lasted: "14 min", "3 h", "2 days"."""

@@ -99,6 +99,17 @@ async def test_every_mail_is_kept_byte_for_byte_with_its_place(server: ImapTwin)
     assert journal.cursor == {"uidvalidity": "1", "uid": "4"}
 
 
+async def test_a_mail_whose_size_the_server_does_not_tell_is_kept_all_the_same(server: ImapTwin) -> None:
+    server.fault = "no size"
+    raws = [mail(n) for n in range(3)]
+    for raw in raws:
+        server.deliver(raw)
+    journal = Journal()
+    async with pulling(channel(server), journal):
+        await until(lambda: journal.cursor.get("uid") == "3")
+    assert journal.bodies == raws
+
+
 async def test_a_mail_that_comes_during_idle_is_fetched_at_once(
     server: ImapTwin, monkeypatch: pytest.MonkeyPatch
 ) -> None:

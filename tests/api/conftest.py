@@ -100,10 +100,11 @@ def _fill(conn: Connection, house: House) -> None:
 
 
 @pytest.fixture
-async def house(settings: Callable[..., Any]) -> AsyncIterator[House]:
+async def house(settings: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     """Started, filled, with a customer on each channel; ended afterwards."""
     from config.app import build
 
+    monkeypatch.setattr("hub.web.live.RECHECK", 0.2)  # open streams are looked at ten times as often
     server = await build(settings())
     await server.start()
     built = House(server)

@@ -3,7 +3,6 @@
 import re
 from typing import Any
 
-import pytest
 from msgspec import Struct
 
 from hub import accounts
@@ -166,15 +165,12 @@ async def test_a_token_that_ends_opens_nothing_after_two_seconds(house: House) -
 
 
 @wire_only
-@pytest.mark.parametrize(
-    "header", ["", "Bearer", "Bearer ", "Bearer hub_wrong", "Basic YTpi", "hub_x", "Bearer \u00e4" * 3]
-)
-async def test_a_wrong_token_is_nobody_even_with_a_good_cookie(house: House, header: str) -> None:
+async def test_a_wrong_token_is_nobody_even_with_a_good_cookie(house: House) -> None:
     session = await house.hub.db.write(accounts.open_session, house.people["agent"], "test")
 
-    answer = await house.ask("", "GET", "/me", headers={"Authorization": header, "Cookie": f"sid={session}"})
-
-    assert answer.status == 401
+    for header in ("", "Bearer", "Bearer ", "Bearer hub_wrong", "Basic YTpi", "hub_x", "Bearer \u00e4" * 3):
+        answer = await house.ask("", "GET", "/me", headers={"Authorization": header, "Cookie": f"sid={session}"})
+        assert answer.status == 401, header
 
 
 @wire_only

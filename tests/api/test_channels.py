@@ -5,7 +5,8 @@ from typing import Any
 
 import aiohttp
 
-from hub.api.attachments import disposition, sniffed
+from hub.api.attachments import sniffed
+from hub.files import CAGE, disposition
 from tests.api.conftest import House, wire_only
 
 
@@ -123,7 +124,7 @@ async def test_a_file_is_kept_sent_and_shown_as_what_its_bytes_say(house: House)
     assert saved.headers["Content-Type"] == "application/octet-stream"
     assert saved.headers["Content-Disposition"].startswith("attachment; ")
     for answer in (shown, saved):
-        assert answer.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+        assert answer.headers["Content-Security-Policy"] == CAGE
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert (await house.ask("stranger", "GET", made.json["url"])).status == 404
 
@@ -147,8 +148,8 @@ def test_only_what_the_first_bytes_prove_is_called_by_its_name() -> None:
     assert sniffed(b"RIFF1234WEBPVP8 ") == "image/webp"
     assert sniffed(b"%PDF-1.7") == "application/pdf"
     assert sniffed(b"<svg xmlns=") == "application/octet-stream"
-    assert disposition("application/pdf", 'a"\r\nX: y.pdf').count("\n") == 0
-    assert disposition("image/png", "ü.png") == "inline; filename=\"_.png\"; filename*=UTF-8''%C3%BC.png"
+    assert disposition("attachment", 'a"\r\nX: y.pdf').count("\n") == 0
+    assert disposition("inline", "ü.png") == "inline; filename=\"_.png\"; filename*=UTF-8''%C3%BC.png"
 
 
 async def test_the_feed_tells_everything_once_and_agents_only_of_what_they_see(house: House) -> None:

@@ -304,7 +304,7 @@ async def test_a_message_shows_its_deliveries_and_the_very_bytes_it_came_in(hous
     assert b'"text": "Where is my parcel?"' in raw.body
     assert raw.headers["Content-Type"] == "application/octet-stream"
     assert raw.headers["Content-Disposition"].startswith("attachment")
-    assert raw.headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
+    assert raw.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
     assert none.status == 404
     assert [d["recipient"] for d in settled["deliveries"]] == ["api:nora"]
     retried = await house.ask("agent", "POST", f"/messages/{sent['id']}/retry")

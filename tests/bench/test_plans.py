@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from bench.fill import Filled, facts, fill
 from bench.words import COMMON, MISSING, PAIR, RARE
-from hub import conversations, delivery, events, identity, inbox, journal, outbox, receipts, timeline
+from hub import conversations, customers, delivery, events, identity, inbox, journal, outbox, receipts, timeline
 from hub.access import Actor, access_attachment, access_customer, access_message, load_teams
 from hub.collaboration import wake_snoozed
 from hub.core import Hub
@@ -130,10 +130,12 @@ def pages(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
     yield "timeline, before", lambda c: timeline.of_conversation(c, house.conversation, before=100_000)
     yield "timeline, after", lambda c: timeline.of_conversation(c, house.conversation, after=10)
     for customer in (house.big_customer, house.customer):
-        yield "customer timeline", lambda c, n=customer: timeline.of_customer(c, n)
+        yield "customer timeline", lambda c, n=customer: timeline.of_customer(c, who, n)
         yield "customer", lambda c, n=customer: access_customer(c, who, n)
     yield "message", lambda c: access_message(c, who, 3)
     yield "attachment", lambda c: access_attachment(c, who, 3)
+    for begin in ("filled-77", "api:filled-77", "nobody"):
+        yield f"customers {begin}", lambda c, q=begin: customers.listing(c, who, q, 2**62, 50)
     for words in (RARE, COMMON, MISSING, PAIR):
         yield f"search {words}", lambda c, q=words: inbox.listing(c, who, Filter(q=q))
 

@@ -19,7 +19,8 @@ from msgspec import Struct
 
 from config.twins.provider import Faults, ProviderTwin
 from tests.chaos import mutants
-from tests.chaos.house import SECRET, Answers, Count, Follower, Process, World, count, world
+from tests.chaos.house import SECRET, Answers, Follower, Process, World, world
+from tests.chaos.ledger import Count, count
 
 
 class Plan(Struct, frozen=True):

@@ -21,7 +21,8 @@ from msgspec import Struct
 
 from config.twins.provider import Faults, ProviderTwin
 from hub.database import open_database
-from tests.chaos.house import SECRET, Answers, Follower, Process, World, count, world
+from tests.chaos.house import SECRET, Answers, Follower, Process, World, world
+from tests.chaos.ledger import count
 from tests.chaos.proxy import ChaosProxy
 
 #: The twin's own bad days would only hide what is measured here.

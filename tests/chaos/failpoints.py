@@ -25,7 +25,8 @@ from config.twins.provider import Faults, ProviderTwin, attachment
 from hub.database import open_database
 from hub.failpoints import POINTS
 from hub.tables import journal
-from tests.chaos.house import SECRET, Answers, Count, Process, World, count, world
+from tests.chaos.house import SECRET, Answers, Process, World, world
+from tests.chaos.ledger import Count, count
 
 #: Met without any traffic, some seconds after a start: the process is started with them.
 BY_ITSELF = ("scheduler.before_run", "sweep.before_claim")

@@ -280,6 +280,13 @@ def _customer(server: Running, token: str, address: str) -> str:
     return str(server.ask("GET", f"/api/v1/customers?q={address}", token)["items"][0]["id"])
 
 
+def age_files(environment: Path) -> None:
+    """An hour later: what was put a moment ago may still be wanted by a running hub."""
+    for path in (environment / "blobs").rglob("*"):
+        if path.is_file():
+            os.utime(path, (1, 1))
+
+
 def test_a_person_gets_all_their_data_and_then_is_forgotten(environment: Path, hub: Hub, tmp_path: Path) -> None:
     token, channel = first_things(hub)
     with serving() as server:
@@ -307,10 +314,10 @@ def test_a_person_gets_all_their_data_and_then_is_forgotten(environment: Path, h
     assert (tmp_path / "export.zip").stat().st_mode & 0o777 == 0o600
     assert "3 messages, 1 files, 1 envelopes" in exported.out
     assert "3 messages, 1 addresses, 1 envelopes" in erased.out
-    assert {c["customer_name"] for c in left} == {"", "Otto"}
+    assert {c["customer_name"] for c in left} == {"", "Otto", "Canarynora"}  # who writes again is a new customer
     assert "canary" not in json.dumps(empty)
     assert found == []
-    assert len(raw) == 2  # otto's, and the one that came afterwards and was read as from nobody
+    assert len(raw) == 2  # otto's, and the one that came afterwards
 
 
 @sqlite_only
@@ -326,6 +333,7 @@ def test_after_erasing_no_file_of_the_data_folder_holds_a_word_of_the_person(
         server.ask("PATCH", f"/api/v1/customers/{number}", token, {"attributes": {"pet": "canarybird"}})
         server.stop()
 
+    age_files(environment)
     works(hub("customer", "erase", number))
 
     held = [

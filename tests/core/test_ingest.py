@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from hub import ingest, journal, store
 from hub.clock import now
 from hub.database import Unavailable
+from hub.identity import address_hash
 from hub.messages import Envelope, File, Message, Party, Reading, Receipt
 from tests.core.conftest import Rig, message
 from tests.fakes import until
@@ -183,16 +184,33 @@ async def test_early_receipts_are_parked_and_one_state_only_climbs(rig: Rig) -> 
     assert await rig.count("early_receipts") == 2
 
 
-async def test_an_erased_customer_does_not_come_back(rig: Rig) -> None:
-    from hub.identity import address_hash
+async def bury(rig: Rig, address: str, at: int) -> None:
+    """Its owner was erased then."""
+    digest = address_hash(address)
+    await rig.hub.db.write(lambda c: c.exec_driver_sql(f"INSERT INTO tombstones VALUES ('{digest}', {at})").rowcount)
 
+
+async def test_what_an_erased_customer_said_before_does_not_come_back_and_the_journal_says_so(rig: Rig) -> None:
     channel = await rig.channel()
-    await rig.hub.db.write(
-        lambda c: c.exec_driver_sql(f"INSERT INTO tombstones VALUES ('{address_hash('api:gone')}', 1)").rowcount
-    )
-    await rig.hear(channel, message(who="api:gone"), message("else", who="api:stays"))
+    moment = now()
+    await bury(rig, "api:gone", moment)
+    await rig.hear(channel, message(who="api:gone", at=moment), message("else", who="api:stays"))
 
     assert [r["text"] for r in await rig.rows("SELECT text FROM messages")] == ["else"]
+    (entry,) = await rig.rows("SELECT state, error FROM journal")
+    assert (entry["state"], entry["error"]) == ("read", store.STAYS_OUT)
+
+
+async def test_an_erased_customer_who_writes_again_is_welcome_as_a_new_one(rig: Rig) -> None:
+    channel = await rig.channel()
+    moment = now() - 1000
+    await bury(rig, "api:gone", moment)
+    await rig.hear(channel, message("dated", who="api:gone", at=moment + 1))
+    await rig.hear(channel, message("undated", who="api:gone"))
+
+    assert [r["text"] for r in await rig.rows("SELECT text FROM messages ORDER BY id")] == ["dated", "undated"]
+    assert await rig.count("customers") == 1
+    assert await rig.count("journal", "error <> ''") == 0
 
 
 async def test_an_unreadable_envelope_is_shown_in_the_journal_with_the_reason(rig: Rig) -> None:

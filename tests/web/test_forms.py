@@ -89,24 +89,25 @@ async def test_many_wrong_passwords_at_once_do_not_slip_through(site: Site) -> N
     assert sum(a.status == 401 for a in answers) == 10
 
 
-@pytest.mark.parametrize(
-    ("given", "led_to"),
-    [
-        ("/c/1?in=all", "/c/1?in=all"),
-        ("//evil.example", "/"),
-        ("/\\evil.example", "/"),
-        ("https://evil.example/", "/"),
-        ("javascript:alert(1)", "/"),
-        ("/%0d%0aX: y\r\nX-Evil: 1", "/"),
-        ("/logout", "/"),
-    ],
-)
-async def test_the_way_back_after_sign_in_never_leaves_the_hub(site: Site, given: str, led_to: str) -> None:
-    data = {"email": "anna@firm.example", "password": PASSWORD, "next": given}
+@pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
+async def test_the_way_back_after_sign_in_never_leaves_the_hub(site: Site) -> None:
+    wanted = {
+        "/c/1?in=all": "/c/1?in=all",
+        "//evil.example": "/",
+        "/\\evil.example": "/",
+        "https://evil.example/": "/",
+        "javascript:alert(1)": "/",
+        "/%0d%0aX: y\r\nX-Evil: 1": "/",
+        "/logout": "/",
+    }
+    led = {}
+    for given in wanted:
+        data = {"email": "anna@firm.example", "password": PASSWORD, "next": given}
+        answer = await site.browser().post("/login", data, follow=False)
+        assert answer.status == 303
+        led[given] = answer.headers["Location"]
 
-    answer = await site.browser().post("/login", data, follow=False)
-
-    assert (answer.status, answer.headers["Location"]) == (303, led_to)
+    assert led == wanted
 
 
 async def test_a_new_sign_in_has_a_new_token_and_ends_the_old_session(site: Site) -> None:
@@ -160,16 +161,14 @@ async def test_sign_out_ends_the_session(site: Site) -> None:
     assert (await anna.get("/inbox/mine", follow=False)).status == 303
 
 
-@pytest.mark.parametrize("deed", ["reply", "note", "assign", "status", "tags", "seen"])
-async def test_another_site_cannot_do_anything_in_ones_name(site: Site, deed: str) -> None:
+async def test_another_site_cannot_do_anything_in_ones_name(site: Site) -> None:
     number = await site.say()
     anna = await site.signed_in()
     data = {"text": "x", "note": "x", "client_id": "1", "status": "closed", "tags": "a", "to": "me"}
 
-    cross = await anna.post(f"/c/{number}/{deed}", data, Sec_Fetch_Site="cross-site")
-    sibling = await anna.post(f"/c/{number}/{deed}", data, Sec_Fetch_Site="same-site")
-
-    assert (cross.status, sibling.status) == (403, 403)
+    for deed in ("reply", "note", "assign", "status", "tags", "seen"):
+        for other in ("cross-site", "same-site"):
+            assert (await anna.post(f"/c/{number}/{deed}", data, Sec_Fetch_Site=other)).status == 403, (deed, other)
     count = sa.text("SELECT count(*) FROM events WHERE actor_id IS NOT NULL")
     assert await site.server.hub.db.read(lambda c: c.execute(count).scalar()) == 0
 
@@ -375,19 +374,20 @@ async def test_before_sign_in_the_browsers_language_counts(site: Site) -> None:
     assert (await site.browser().get("/login", Accept_Language="de-CH")).words("h1") == "Anmelden"
 
 
-@pytest.mark.parametrize("path", ["/c/99999", "/customers/99999", "/inbox/nonsense", "/inbox/team/none", "/messages/1/html",
-                                  "/attachments/1", "/c/9999999999999999999999999", "/inbox/team"])  # fmt: skip
-async def test_what_does_not_exist_is_a_page_that_says_so(site: Site, path: str) -> None:
-    page = await (await site.signed_in()).get(path)
+async def test_what_does_not_exist_is_a_page_that_says_so(site: Site) -> None:
+    anna = await site.signed_in()
 
-    assert (page.status, page.words("h1")) == (404, "Not found")
+    for path in ("/c/99999", "/customers/99999", "/inbox/nonsense", "/inbox/team/none", "/messages/1/html", "/attachments/1",
+                 "/c/9999999999999999999999999", "/inbox/team"):  # fmt: skip
+        page = await anna.get(path)
+        assert (path, page.status, page.words("h1")) == (path, 404, "Not found")
 
 
-@pytest.mark.parametrize(
-    "path", ["/inbox/mine?cursor=%00", "/search?q=a&cursor=zzz", "/inbox/all?status=x&sort=y&q=%00\ud7ff"]
-)
-async def test_odd_questions_never_break_the_server(site: Site, path: str) -> None:
-    assert (await (await site.signed_in()).get(path)).status in (200, 400)
+async def test_odd_questions_never_break_the_server(site: Site) -> None:
+    anna = await site.signed_in()
+
+    for path in ("/inbox/mine?cursor=%00", "/search?q=a&cursor=zzz", "/inbox/all?status=x&sort=y&q=%00\ud7ff"):
+        assert (await anna.get(path)).status in (200, 400), path
 
 
 async def test_static_files_are_kept_for_ever_and_pages_ask_nobody_else(site: Site) -> None:

@@ -171,10 +171,9 @@ async def test_nobody_hears_of_what_they_may_not_see(site: Site) -> None:
     assert all("conversation" not in h for h in jonas.heard if h["kind"] == "lists")
 
 
-async def test_a_new_team_counts_for_open_streams(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_new_team_counts_for_open_streams(site: Site) -> None:
     from hub.tables import team_members
 
-    monkeypatch.setattr("hub.web.live.RECHECK", 0.05)
     number = await site.say()
     jonas = await listen(await site.signed_in("jonas@firm.example"))
     await joined(site)
@@ -200,10 +199,9 @@ async def test_sign_out_ends_the_stream(site: Site) -> None:
     assert (await anna.get("/stream")).status == 401
 
 
-async def test_a_disabled_employees_stream_ends_within_seconds(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_disabled_employees_stream_ends_within_seconds(site: Site) -> None:
     from hub import accounts
 
-    monkeypatch.setattr("hub.web.live.RECHECK", 0.05)
     ear = await listen(await site.signed_in("jonas@firm.example"))
     await joined(site)
 
