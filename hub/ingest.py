@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import ParamSpec, TypeVar
 
@@ -73,6 +74,7 @@ class Ingest:
         self.hub = hub
         self._waiting: list[_Waiting] = []
         self._some = asyncio.Event()
+        self._open: deque[tuple[float, asyncio.Future[None]]] = deque()
         self._ready: asyncio.Queue[tuple[Entry, Found]] = asyncio.Queue(AHEAD)
         #: journal ids in this process's hands: not for the sweep
         self._flying: set[int] = set()
@@ -100,7 +102,9 @@ class Ingest:
         Who holds a lease (a pulling channel) is in no hurry and waits for room instead of hearing `Busy`.
         """
         found = list(readings) or [None] * len(envelopes)
-        size = sum(len(e.body) for e in envelopes) + sum(reading_weight(r) for r in found)
+        size = 0
+        for envelope, reading in zip(envelopes, found, strict=True):
+            size += len(envelope.body) + reading_weight(reading)
         while busy := self._busy(envelopes, size):
             if lease is None:
                 raise Busy(busy)
@@ -126,19 +130,25 @@ class Ingest:
         cursor: Mapping[str, str],
         lease: Lease | None,
     ) -> None:
-        kept = [await self._with_blob(e) for e in envelopes]
+        kept = [Kept(e) if len(e.body) <= journal.INLINE else await self._with_blob(e) for e in envelopes]
         waiting = _Waiting(kept, readings, cursor, lease, asyncio.get_running_loop().create_future())
         self._waiting.append(waiting)
         self._some.set()
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await waiting.done
-        except TimeoutError as error:
-            raise Unavailable("the database did not answer in time") from error
+        self._open.append((asyncio.get_running_loop().time() + PATIENCE, waiting.done))
+        await waiting.done
+
+    async def run_patience(self) -> None:
+        """Nobody waits longer than `PATIENCE`. One look for all: a timer for each message would cost more than its row."""
+        while True:
+            self.hub.tasks.beat("patience")
+            await asyncio.sleep(0.2)
+            moment = asyncio.get_running_loop().time()
+            while self._open and (self._open[0][1].done() or self._open[0][0] <= moment):
+                _, done = self._open.popleft()
+                if not done.done():
+                    done.set_exception(Unavailable("the database did not answer in time"))
 
     async def _with_blob(self, envelope: Envelope) -> Kept:
-        if len(envelope.body) <= journal.INLINE:
-            return Kept(envelope)
         try:
             name = await asyncio.to_thread(self.hub.blobs.put, envelope.body)
             return Kept(msgspec.structs.replace(envelope, body=b""), name, len(envelope.body))

@@ -61,8 +61,12 @@ def weight(entry: Entry, found: Found) -> int:
 
 def reading_weight(found: Found) -> int:
     """Bytes that a reading occupies, roughly."""
-    said = found.messages if isinstance(found, Reading) else ()
-    return sum(len(m.text) + len(m.html) + sum(len(f.data) for f in m.files) for m in said)
+    total = 0
+    for message in found.messages if isinstance(found, Reading) else ():
+        total += len(message.text) + len(message.html)
+        for file in message.files:
+            total += len(file.data)
+    return total
 
 
 def without_body(entry: Entry) -> Entry:

@@ -106,7 +106,10 @@ def test_a_missing_docstring_is_noticed() -> None:
 
 
 def test_no_file_is_so_long_that_nobody_reads_it() -> None:
-    lengths = {name: len(text.splitlines()) for name, text in modules(*HOUSES)}
+    written = [
+        (name, text) for name, text in modules(*HOUSES) if "migrations/versions" not in name
+    ]  # those list tables
+    lengths = {name: len(text.splitlines()) for name, text in written}
 
     assert {name: length for name, length in lengths.items() if length > MOST_LINES} == {}
 
