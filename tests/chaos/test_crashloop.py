@@ -18,7 +18,7 @@ async def test_a_few_kills_lose_and_double_nothing_unless_sabotaged(mutant: str)
     print(result.line())
     assert result.passed == (not mutant), result.line() + result.log
     if mutant:
-        assert result.figures[mutants.EXPECTED[mutant]] > 0, result.line()
+        assert any(result.figures[name] > 0 for name in mutants.EXPECTED[mutant]), result.line()
 
 
 @pytest.mark.chaos
@@ -43,4 +43,4 @@ async def test_every_sabotage_is_noticed_for_what_it_is(mutant: str) -> None:
 
     print(result.line())
     assert not result.passed
-    assert result.figures[mutants.EXPECTED[mutant]] > 0, result.line()
+    assert any(result.figures[name] > 0 for name in mutants.EXPECTED[mutant]), result.line()

@@ -218,7 +218,7 @@ async def barriers(axe: Any, page: Any, path: str) -> list[str]:
     """What axe has to say about the page, a line each: everything in the light, and the colours once more in the dark."""
     said = []
     for scheme, rules in (("light", {}), ("dark", {"runOnly": ["color-contrast"]})):
-        await page.emulate_media(color_scheme=scheme)
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         async with asyncio.timeout(30):
             found = await axe.run(page, options={"resultTypes": ["violations"], **rules})
         said += [
