@@ -367,7 +367,9 @@ def retry(conn: Connection, actor: Actor, message_id: int) -> int:
     if row is None:
         raise NotFound
     d = deliveries.c
-    statement = sa.update(deliveries).where(d.message_id == message_id, d.state.in_(("failed", "unconfirmed")), d.recipient != "")
+    statement = sa.update(deliveries).where(
+        d.message_id == message_id, d.state.in_(("failed", "unconfirmed")), d.recipient != ""
+    )
     count = conn.execute(
         statement.values(state="queued", not_before=0, lease_until=0, error="", changed_at=now())
     ).rowcount
