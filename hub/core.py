@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from hub.blobs import Blobs
 from hub.bus import Bus
@@ -44,6 +45,7 @@ class Hub(Struct):
     options: Options = Options()
     node: str = ""
     channels_loaded_at: float = 0.0
+    looking: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         self.node = self.node or secrets.token_hex(6)
@@ -60,8 +62,15 @@ class Hub(Struct):
         return self.channels.by_id.get(channel_id)
 
     async def look_again(self) -> None:
-        """The same for a stranger who asks for a channel nobody knows: at most once a second, and never an error."""
-        if time.monotonic() - self.channels_loaded_at > 1:
+        """The same for a stranger who asks for a channel nobody knows: at most once a second for all of them, never an error.
+
+        Whoever asks within that second waits for its end: the channel may have been made since the last look.
+        """
+        asked = time.monotonic()
+        async with self.looking:
+            if self.channels_loaded_at >= asked:
+                return  # somebody else has looked since
+            await asyncio.sleep(max(0.0, self.channels_loaded_at + 1 - time.monotonic()))
             try:
                 await self.load_channels()
             except Unavailable:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import resource
 import sys
 import time
@@ -102,7 +103,8 @@ async def test_what_goes_wrong_is_said_and_the_next_is_read(sandbox: Sandbox, wo
     begun = time.perf_counter()
     with pytest.raises(Unreadable) as caught:
         await read(sandbox, word, deadline=0.5 if word in ("loop", "sleep") else 5)
-    assert str(caught.value) == reason
+    # whoever reaps the child first learns its code; it is told, but which one it is is not promised
+    assert re.sub(r"code \d+", "code 3", str(caught.value)) == reason
     assert time.perf_counter() - begun < 10
     assert (await read(sandbox, "fine")).text == "fine"
 

@@ -227,3 +227,16 @@ async def test_an_odd_header_of_one_sender_hurts_nobody(sender: Sender) -> None:
 
     assert b" 200 " in answers[0]
     assert [status for status, _ in answers[1:]] == [200] * 5
+
+
+async def test_a_channel_made_a_moment_ago_by_another_process_is_known(sender: Sender) -> None:
+    from hub import channels
+
+    hub = sender.rig.hub
+    await hub.load_channels()
+    made = await hub.db.write(channels.add, hub.box, "api", "Fresh", {"secret": SECRET})
+    answers = await asyncio.gather(
+        *(sender.post(one(f"f{i}"), path=f"/webhooks/api/{made.config.key}") for i in range(3))
+    )
+
+    assert [status for status, _ in answers] == [200] * 3
