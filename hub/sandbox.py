@@ -27,6 +27,8 @@ from hub.sandbox_worker import MAX_FRAME, Answer, Question
 BIG = 10_000_000
 #: How much longer than its processor time a reading may take on a busy machine before it counts as stuck.
 PATIENCE = 4
+#: Seconds that a process which closed its pipe gets to end before it is killed.
+LAST_BREATH = 2.0
 #: What a worker inherits of our environment: nothing that could be a secret.
 _INHERITED = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "LD_LIBRARY_PATH")
 
@@ -151,6 +153,15 @@ class _Worker:
         if self._process.stdin:
             self._process.stdin.close()
 
+    async def _bury(self) -> None:
+        """It went silent: let it end by itself, so that its exit code tells why; killing a dead process would lose that."""
+        try:
+            async with asyncio.timeout(LAST_BREATH):
+                await self._process.wait()
+        except TimeoutError:
+            pass
+        await self.stop()
+
     async def _put(self, questions: Sequence[Question]) -> None:
         stdin = self._process.stdin
         assert stdin is not None
@@ -177,7 +188,7 @@ class _Worker:
             await self.stop()
             return Unreadable("it takes too long to read")
         except (asyncio.IncompleteReadError, msgspec.MsgspecError):
-            await self.stop()
+            await self._bury()
             return Unreadable(self._epitaph())
         if said.trouble == "memory":
             await self.stop()
