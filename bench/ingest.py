@@ -41,8 +41,9 @@ def stored(database: str) -> tuple[int, int]:
 
 
 def _counts(conn: sa.Connection) -> tuple[int, int]:
-    messages = conn.execute(sa.text("SELECT count(*) FROM messages")).scalar_one()
+    # in this order: what is read between the two must not be missing from both
     waiting = conn.execute(sa.text("SELECT count(*) FROM journal WHERE state = 'kept'")).scalar_one()
+    messages = conn.execute(sa.text("SELECT count(*) FROM messages")).scalar_one()
     return messages, waiting
 
 

@@ -17,7 +17,7 @@ import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import IO, Concatenate, ParamSpec, TypeVar
+from typing import IO, Any, Concatenate, ParamSpec, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
@@ -179,6 +179,8 @@ class PostgresDatabase(Database):
         from sqlalchemy.ext.asyncio import create_async_engine
 
         self.url = make_url(url)
+        #: also those that nobody waits for any more: they are letting go of their connections
+        self._running: set[asyncio.Task[Any]] = set()
         self._engine = create_async_engine(
             self.url.set(drivername="postgresql+asyncpg"),
             pool_size=size,
@@ -210,26 +212,46 @@ class PostgresDatabase(Database):
         return await self._run(lambda c: work(c, *args, **kwargs))
 
     async def _run(self, work: Callable[[Connection], T]) -> T:
+        """The unit of work in a task of its own: letting go of a silent connection takes seconds that nobody has to wait for."""
+        committing = asyncio.Event()
+        task = asyncio.create_task(self._attempts(work, committing))
+        self._running.add(task)
+        task.add_done_callback(self._over)
         try:
-            async with asyncio.timeout(PATIENCE):
-                for attempt in (1, 2, 3):
-                    try:
-                        return await self._once(work)
-                    except Unclear:
-                        raise
-                    except Exception as error:
-                        if not is_passing(error):
-                            raise
-                        if attempt == 3:
-                            raise Unavailable(str(error)) from error
-                        await asyncio.sleep(0.05 * attempt)
-        except TimeoutError as error:
-            raise Unavailable(f"the database did not answer within {PATIENCE} s") from error
+            done, _ = await asyncio.wait({task}, timeout=PATIENCE)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if done:
+            return task.result()
+        task.cancel()
+        words = f"the database did not answer within {PATIENCE} s"
+        raise Unclear(words) if committing.is_set() else Unavailable(words)
+
+    def _over(self, task: asyncio.Task[Any]) -> None:
+        self._running.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waited has been told
+
+    async def _attempts(self, work: Callable[[Connection], T], committing: asyncio.Event) -> T:
+        for attempt in (1, 2, 3):
+            try:
+                return await self._once(work, committing)
+            except Unclear:
+                raise
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                if attempt == 3:
+                    raise Unavailable(str(error)) from error
+                await asyncio.sleep(0.05 * attempt)
         raise AssertionError("unreachable")
 
-    async def _once(self, work: Callable[[Connection], T]) -> T:
+    async def _once(self, work: Callable[[Connection], T], committing: asyncio.Event) -> T:
+        committing.clear()
         async with self._engine.connect() as conn, conn.begin() as transaction:
             result = await conn.run_sync(work)
+            committing.set()
             try:
                 await transaction.commit()
             except Exception as error:
@@ -256,6 +278,8 @@ class PostgresDatabase(Database):
         """Let go of every connection."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(3):
+                if self._running:
+                    await asyncio.wait(self._running)
                 await self._engine.dispose()
 
 

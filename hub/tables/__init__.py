@@ -1,0 +1,80 @@
+"""The memory of the hub. Times are milliseconds UTC (BIGINT), JSON is text, ids come from `sql.allocate`.
+
+Order of record is the order of ids: messages and events share one counter and are committed in its order.
+"""
+
+from hub.tables.columns import metadata
+from hub.tables.contacts import (
+    attachments,
+    conversations,
+    customers,
+    deliveries,
+    early_receipts,
+    identities,
+    merges,
+    messages,
+    participants,
+    tags,
+    tombstones,
+)
+from hub.tables.house import (
+    absences,
+    channels,
+    counters,
+    cursors,
+    employees,
+    events,
+    facts,
+    hours,
+    journal,
+    leases,
+    one_time_links,
+    presence,
+    sessions,
+    team_members,
+    teams,
+    tokens,
+)
+from hub.tables.routing import (
+    offers,
+    routing_rules,
+    simulations,
+    sla_clocks,
+    sla_policies,
+)
+
+__all__ = [
+    "absences",
+    "attachments",
+    "channels",
+    "conversations",
+    "counters",
+    "cursors",
+    "customers",
+    "deliveries",
+    "early_receipts",
+    "employees",
+    "events",
+    "facts",
+    "hours",
+    "identities",
+    "journal",
+    "leases",
+    "merges",
+    "messages",
+    "metadata",
+    "offers",
+    "one_time_links",
+    "participants",
+    "presence",
+    "routing_rules",
+    "sessions",
+    "simulations",
+    "sla_clocks",
+    "sla_policies",
+    "tags",
+    "team_members",
+    "teams",
+    "tokens",
+    "tombstones",
+]
