@@ -14,7 +14,7 @@ from typing import IO
 from aiohttp import web
 
 from config.settings import Settings, SettingsError, split_address
-from hub import accounts, collaboration, delivery, journal, migrations, once, privacy, receipts, uploads
+from hub import accounts, collaboration, delivery, journal, migrations, once, overdue, privacy, receipts, uploads
 from hub.blobs import Blobs
 from hub.bus import Bus, RedisBus
 from hub.channels import Channels
@@ -174,6 +174,10 @@ async def _wake(hub: Hub) -> None:
         hub.bus.publish()
 
 
+async def _ring(hub: Hub) -> None:
+    await overdue.ring(hub)
+
+
 async def _prune(hub: Hub) -> None:
     await hub.db.write(accounts.prune)
 
@@ -187,7 +191,13 @@ async def _sweep(hub: Hub) -> None:
     await privacy.sweep_blobs(hub)
 
 
-JOBS = [Job("wake", 5, _wake), Job("prune", 600, _prune), Job("forget", 3600, _forget), Job("blobs", 86_400, _sweep)]
+JOBS = [
+    Job("wake", 5, _wake),
+    Job("ring", 5, _ring),
+    Job("prune", 600, _prune),
+    Job("forget", 3600, _forget),
+    Job("blobs", 86_400, _sweep),
+]
 
 
 def _take_over(database: SqliteDatabase) -> IO[str]:

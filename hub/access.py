@@ -47,6 +47,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "replay": frozenset({"admin"}),
     "channels": frozenset({"admin"}),
     "employees": frozenset({"admin"}),
+    "routing": frozenset({"admin", "supervisor"}),
 }
 
 

@@ -19,7 +19,7 @@ from sqlalchemy.engine import Connection
 from hub.access import Actor, load_teams
 from hub.clock import now
 from hub.messages import Role
-from hub.sql import allocate
+from hub.sql import allocate, renew
 from hub.tables import employees, one_time_links, sessions, tokens
 from hub.text import clean_line
 
@@ -85,6 +85,7 @@ def add_employee(
             created_at=now(),
         )
     )
+    renew(conn, "directory")
     return number
 
 
@@ -128,6 +129,7 @@ def disable(conn: Connection, employee_id: int) -> None:
     if row and row.role == "admin" and conn.execute(others.limit(1)).first() is None:
         raise Invalid("This is the last administrator. Make another one first.")
     conn.execute(sa.update(employees).where(employees.c.id == employee_id).values(disabled_at=now()))
+    renew(conn, "directory")
     conn.execute(
         sa.update(tokens)
         .where(tokens.c.employee_id == employee_id, tokens.c.revoked_at.is_(None))

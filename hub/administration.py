@@ -18,7 +18,7 @@ from hub.clock import now
 from hub.events import NewEvent
 from hub.messages import Role
 from hub.secretbox import SecretBox
-from hub.sql import allocate, among
+from hub.sql import allocate, among, renew
 from hub.tables import employees, team_members, teams
 from hub.text import clean_line, fold
 
@@ -127,6 +127,7 @@ def change_employee(
         values["disabled_at"] = None
     if values:
         conn.execute(sa.update(employees).where(employees.c.id == employee_id).values(values))
+        renew(conn, "directory")
     data = {"employee": str(employee_id), "changed": sorted({*values, *(["disabled"] if disabled is not None else [])})}
     events.append(conn, [NewEvent("employee.changed", actor_id=actor_id, data=data)])
     return True
@@ -150,6 +151,7 @@ def add_team(conn: Connection, name: str, slug: str = "", actor_id: int | None =
         raise Invalid(f"There is already a team “{slug}”.")
     number = allocate(conn, "people", 1)[0]
     conn.execute(sa.insert(teams).values(id=number, slug=slug, name=name, created_at=now()))
+    renew(conn, "directory")
     events.append(conn, [NewEvent("team.added", actor_id=actor_id, data={"team": str(number), "name": name})])
     return number
 
@@ -165,6 +167,7 @@ def set_members(conn: Connection, team_id: int, members: Sequence[int], actor_id
     conn.execute(sa.delete(team_members).where(team_members.c.team_id == team_id))
     if wanted:
         conn.execute(sa.insert(team_members), [{"team_id": team_id, "employee_id": n} for n in wanted])
+    renew(conn, "directory")
     data = {"team": str(team_id), "members": [str(n) for n in wanted]}
     events.append(conn, [NewEvent("team.changed", actor_id=actor_id, data=data)])
     return True

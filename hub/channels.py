@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from hub.adapter import Adapter, ChannelConfig, Secret, Setting, load
 from hub.clock import now
 from hub.secretbox import SecretBox
-from hub.sql import allocate
+from hub.sql import allocate, renew
 from hub.tables import channels
 
 log = logging.getLogger(__name__)
@@ -82,6 +82,7 @@ def add(
             created_at=now(),
         )
     )
+    renew(conn, "directory")
     made = one(conn, box, number)
     assert made is not None
     return made
@@ -106,6 +107,7 @@ def change(
     if team_id is not msgspec.UNSET:
         values["team_id"] = team_id
     conn.execute(sa.update(channels).where(channels.c.id == row.config.id).values(values))
+    renew(conn, "directory")
     made = one(conn, box, row.config.id)
     assert made is not None
     return made
@@ -114,6 +116,7 @@ def change(
 def remove(conn: Connection, channel_id: int) -> bool:
     """Take the channel out of use; its messages stay."""
     statement = sa.update(channels).where(channels.c.id == channel_id, channels.c.removed_at.is_(None))
+    renew(conn, "directory")
     return conn.execute(statement.values(removed_at=now())).rowcount == 1
 
 

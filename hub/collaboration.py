@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import conversations, events
+from hub import conversations, directory, events, sla
 from hub.access import Actor, access_conversation, require
 from hub.clock import now
 from hub.conversations import Current
@@ -49,14 +49,16 @@ def assign(
     if (home.assignee_id, home.team_id) == (employee_id, new_team):
         return
     home.assignee_id, home.team_id, home.touched = employee_id, new_team, True
+    home.covering_id, home.assigned_at = None, now() if employee_id is not None else None
     home.reason = f"text:{clean_line(why)}" if why else "assigned"
     conversations.save(conn, [home])
+    late = sla.follow(conn, directory.current(conn), [home])
     data = {
         "assignee": str(employee_id) if employee_id else None,
         "team": str(new_team) if new_team else None,
         "reason": home.reason,
     }
-    events.append(conn, [_told(home, actor, "conversation.assigned", **data)])
+    events.append(conn, [_told(home, actor, "conversation.assigned", **data), *late])
 
 
 def _exists(conn: Connection, table: sa.Table, number: int, condition: sa.ColumnElement[bool]) -> bool:
@@ -77,8 +79,9 @@ def set_status(conn: Connection, actor: Actor, conversation_id: int, status: Sta
     if status == "closed":
         home.waiting_since, home.unread = None, 0
     conversations.save(conn, [home])
+    late = sla.follow(conn, directory.current(conn), [home])
     data = {"before": before, "status": status} | ({"until": until} if status == "snoozed" else {})
-    events.append(conn, [_told(home, actor, "conversation.status", **data)])
+    events.append(conn, [_told(home, actor, "conversation.status", **data), *late])
 
 
 def mark_seen(conn: Connection, actor: Actor, conversation_id: int) -> bool:
@@ -122,11 +125,7 @@ def wake_snoozed(conn: Connection, most: int = 200) -> int:
     for home in found:
         home.status, home.snoozed_until, home.touched = "open", None, True
     conversations.save(conn, found)
-    events.append(
-        conn,
-        [
-            NewEvent("conversation.status", h.id, h.customer_id, data={"before": "snoozed", "status": "open"})
-            for h in found
-        ],
-    )
+    late = sla.follow(conn, directory.current(conn), found)
+    woken = {"before": "snoozed", "status": "open"}
+    events.append(conn, [*(NewEvent("conversation.status", h.id, h.customer_id, data=woken) for h in found), *late])
     return len(found)

@@ -38,7 +38,9 @@ def read_token(box: SecretBox, token: str) -> tuple[int, int] | None:
 
 
 class Current(Struct):
-    """A conversation as the batch changes it. ``fresh`` ones are inserted, the others updated if ``touched``."""
+    """A conversation as the batch changes it. ``fresh`` ones are inserted, the others updated if ``touched``; ``moved`` ones got
+    another assignee or team.
+    """
 
     id: int
     customer_id: int
@@ -56,11 +58,14 @@ class Current(Struct):
     assignee_id: int | None
     reason: str
     created_at: int
+    covering_id: int | None = None
+    assigned_at: int | None = None
     fresh: bool = False
     touched: bool = False
+    moved: bool = False
 
 
-_FIELDS = tuple(f for f in Current.__struct_fields__ if f not in ("fresh", "touched"))
+_FIELDS = tuple(f for f in Current.__struct_fields__ if f not in ("fresh", "touched", "moved"))
 _COLUMNS = [conversations.c[name] for name in _FIELDS]
 
 

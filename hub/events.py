@@ -27,6 +27,8 @@ SHOWN = frozenset(
         "conversation.related",
         "customer.merged",
         "customer.unmerged",
+        "sla.warned",
+        "sla.breached",
     }
 )
 

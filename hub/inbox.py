@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import search
+from hub import search, sla
 from hub.access import Actor, visible
 from hub.messages import Status
 from hub.sql import among
@@ -46,7 +46,7 @@ class Filter(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A conversation as lists show it. ``channels`` are the ids of all channels it ran over."""
+    """A conversation as lists show it. ``channels`` are the ids of all channels it ran over; ``level``: the service level."""
 
     id: int
     subject: str
@@ -71,6 +71,7 @@ class Row(Struct, frozen=True):
     last_message_id: int
     last_message_at: int
     created_at: int
+    level: sla.View | None = None
 
 
 _c = conversations.c
@@ -242,7 +243,7 @@ _rows = (
 
 
 def rows(conn: Connection, ids: Sequence[int]) -> list[Row]:
-    """The conversations in the order of ``ids``. Three statements; the caller has checked who may see them."""
+    """The conversations in the order of ``ids``. Five statements at most; the caller has checked who may see them."""
     if not ids:
         return []
     marks: dict[int, list[str]] = {}
@@ -255,14 +256,20 @@ def rows(conn: Connection, ids: Sequence[int]) -> list[Row]:
     for number, channel in conn.execute(takes_part).all():
         over.setdefault(number, set()).add(channel)
     found = {row.id: row for row in conn.execute(_rows.where(among(_c.id, ids))).all()}
+    levels = sla.of(conn, ids)
     return [
-        _row(found[n], tuple(marks.get(n, ())), tuple(sorted(over.get(n, set()) | {found[n].channel_id})))
+        _row(
+            found[n],
+            tuple(marks.get(n, ())),
+            tuple(sorted(over.get(n, set()) | {found[n].channel_id})),
+            levels.get(n),
+        )
         for n in ids
         if n in found
     ]
 
 
-def _row(row: Any, marks: tuple[str, ...], over: tuple[int, ...]) -> Row:
+def _row(row: Any, marks: tuple[str, ...], over: tuple[int, ...], level: sla.View | None) -> Row:
     return Row(
         id=row.id,
         subject=row.subject,
@@ -287,6 +294,7 @@ def _row(row: Any, marks: tuple[str, ...], over: tuple[int, ...]) -> Row:
         last_message_id=row.last_message_id,
         last_message_at=row.last_message_at,
         created_at=row.created_at,
+        level=level,
     )
 
 

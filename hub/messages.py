@@ -61,7 +61,8 @@ class Message(Struct, frozen=True):
     ``reply_to`` is the provider's id of the message this one answers. ``at`` is the provider's time, shown but never
     used for order; None when unknown. ``html`` is already sanitised; ``visible_text`` is the newly written part.
     ``external_id`` is an id that people or other servers use for it (Message-ID without angle brackets).
-    ``also`` are further addresses the sender claims to own, unverified.
+    ``also`` are further addresses the sender claims to own, unverified. ``language`` is what the message says of itself (de, en-GB);
+    ``fields`` are choices the customer made (a form's field, a number pressed), by name.
     """
 
     provider_id: str
@@ -81,6 +82,8 @@ class Message(Struct, frozen=True):
     also: tuple[str, ...] = ()
     files: tuple[File, ...] = ()
     flags: tuple[Flag, ...] = ()
+    language: str = ""
+    fields: dict[str, str] = {}
 
 
 class Details(Struct, frozen=True, omit_defaults=True):
@@ -92,6 +95,8 @@ class Details(Struct, frozen=True, omit_defaults=True):
     also: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
     reply_to: str = ""
+    language: str = ""
+    fields: dict[str, str] = {}
 
 
 class Receipt(Struct, frozen=True):

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import conversations, events, identity, search
+from hub import conversations, directory, events, identity, search, sla
 from hub.access import Actor, access_conversation, access_customer, access_message, require
 from hub.adapter import Traits
 from hub.channels import Channels, Ready
@@ -229,6 +229,7 @@ def _begin(conn: Connection, actor: Actor, channel: Ready, customer_id: int, dra
         assignee_id=actor.id,
         reason="started",
         created_at=moment,
+        assigned_at=moment,
         fresh=True,
     )
     conversations.save(conn, [home])
@@ -269,8 +270,9 @@ def _write(
     if home.status in ("closed", "snoozed"):
         home.status, home.closed_at, home.snoozed_until = "open", None, None
     conversations.save(conn, [home])
+    late = sla.follow(conn, directory.current(conn), [home], answered={home.id})
     sent = NewEvent("message.sent", home.id, home.customer_id, number, channel.id, actor.id, id=rest[-1], at=moment)
-    events.append(conn, [sent])
+    events.append(conn, [sent, *late])
     hit("outbox.before_commit")
     return number
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -110,6 +111,23 @@ def allocate(conn: Connection, what: str, count: int) -> range:
         return range(0)
     last: int = conn.execute(_ALLOCATE, {"n": count, "name": what}).scalar_one()
     return range(last - count + 1, last + 1)
+
+
+_RENEW = sa.text("UPDATE counters SET value = :fresh WHERE name = :name")
+
+
+def renew(conn: Connection, what: str) -> None:
+    """Give a version a number nobody has had: one counted up would come again after a rollback, with other contents."""
+    conn.execute(_RENEW, {"fresh": secrets.randbits(62), "name": what})
+
+
+_HOLD = sa.text("SELECT value FROM counters WHERE name = :name FOR UPDATE")
+
+
+def hold(conn: Connection, what: str) -> None:
+    """Hold a counter until the commit without taking a number of it. SQLite has one writer; there is nothing to hold."""
+    if is_postgres(conn):
+        conn.execute(_HOLD, {"name": what})
 
 
 def insert_rows(conn: Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:

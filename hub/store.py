@@ -14,15 +14,18 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import conversations, events, identity, journal, receipts, routing, search
+from hub import assignment, conversations, directory, events, identity, journal, receipts, search, situations
 from hub.clock import now
 from hub.conversations import Current, Seen
+from hub.directory import Directory
 from hub.events import NewEvent
 from hub.failpoints import hit
 from hub.identity import Known
 from hub.messages import Details, Message, Reading
+from hub.routing import Situation
 from hub.secretbox import SecretBox
-from hub.sql import allocate, insert_rows
+from hub.situations import Person
+from hub.sql import allocate, hold, insert_rows
 from hub.tables import attachments, messages
 from hub.text import preview
 
@@ -90,7 +93,7 @@ def store(conn: Connection, box: SecretBox, items: Sequence[Item], closed_after:
     if entries:
         people = identity.resolve(conn, [e.message.sender for e in entries])
         changed = _place(conn, box, entries, people, closed_after)
-        _number(conn, entries, changed)
+        _route(conn, entries, people, changed)
         news = _write(conn, entries, people, changed)
     _close_journal(conn, items, outside)
     last = events.append(conn, news + told)
@@ -216,7 +219,6 @@ def _related(e: _Entry, seen: Seen, tokens: Sequence[tuple[int, int]]) -> int | 
 
 
 def _begin(e: _Entry, person: Known) -> Current:
-    choice = routing.decide(person.owner_id, e.item.team_id)
     return Current(
         id=0,
         customer_id=person.id,
@@ -230,19 +232,56 @@ def _begin(e: _Entry, person: Known) -> Current:
         last_message_id=0,
         last_message_at=e.item.received_at,
         preview="",
-        team_id=choice.team_id,
-        assignee_id=choice.assignee_id,
-        reason=choice.reason,
+        team_id=e.item.team_id,
+        assignee_id=None,
+        reason="",
         created_at=e.item.received_at,
         fresh=True,
     )
 
 
-def _number(conn: Connection, entries: Sequence[_Entry], changed: Sequence[Current]) -> None:
-    """Give numbers to new conversations."""
+def _route(conn: Connection, entries: Sequence[_Entry], people: dict[str, Known], changed: Sequence[Current]) -> None:
+    """Give numbers to new conversations, and them to somebody; whose people have become absent goes to others too."""
+    d = directory.current(conn)
+    began = {id(e.conversation): e for e in reversed(entries) if e.conversation is not None}
+    lost = [c for c in changed if not c.fresh and id(c) in began and _lost(d, c)]
     fresh = [c for c in changed if c.fresh]
-    for current, number in zip(fresh, allocate(conn, "conversations", len(fresh)), strict=True):
-        current.id = number
+    for home, number in zip(fresh, allocate(conn, "conversations", len(fresh)), strict=True):
+        home.id = number
+    if lost and not fresh:
+        hold(conn, "conversations")
+    if not (fresh or lost):
+        return
+    met = {c.customer_id for c in (*fresh, *lost)} - {known.id for known in people.values() if known.new}
+    known = situations.people(conn, list(met)) if met else {}
+    moment = now()
+    contacts = [_contact(d, known, began[id(c)], c, moment) for c in (*fresh, *lost)]
+    for home, decision in zip((*fresh, *lost), assignment.choose(conn, d, contacts), strict=True):
+        assignment.give(home, decision, moment)
+
+
+def _lost(d: Directory, home: Current) -> bool:
+    """Has its assignee left, or gone on leave?"""
+    person = d.employees.get(home.assignee_id or 0)
+    return person is not None and (person.disabled or d.absence(person.id, now()) is not None)
+
+
+def _contact(d: Directory, known: dict[int, Person], e: _Entry, home: Current, moment: int) -> Situation:
+    m = e.message
+    return situations.situation(
+        d,
+        known.get(home.customer_id, Person()),
+        moment,
+        home.channel_id,
+        e.item.team_id,
+        customer_id=home.customer_id,
+        assignee_id=home.assignee_id,
+        sender=m.sender.address,
+        subject=m.subject or home.subject,
+        text=m.visible_text or m.text,
+        language=m.language,
+        fields=m.fields,
+    )
 
 
 def _write(
@@ -250,7 +289,8 @@ def _write(
 ) -> list[NewEvent]:
     """Write all rows of the batch; the events that tell of it, numbered in the order of record."""
     made = {e.message.sender.address for e in entries if people[e.message.sender.address].new}
-    needed = sum(2 + e.created + (e.related is not None) + len(e.files) for e in entries) + len(made)
+    moved = {c.id: c for c in changed if c.moved and not c.fresh}
+    needed = sum(2 + e.created + (e.related is not None) + len(e.files) for e in entries) + len(made) + len(moved)
     ids = iter(allocate(conn, "ids", needed))
     rows, news, files, index = [], [], [], []
     for e in entries:
@@ -264,6 +304,8 @@ def _write(
         index.append((e.id, search.indexed(e.message.subject, e.message.sender.name, e.message.text)))
         files += [_file_row(next(ids), e, file) for file in e.files]
         news.append(_event(next(ids), "message.received", e, home, {"auto": True} if e.message.flags else {}))
+        if moved.pop(home.id, None):
+            news.append(_event(next(ids), "conversation.assigned", e, home, assignment.holder(home)))
     conversations.save(conn, changed)
     insert_rows(conn, messages, rows)
     insert_rows(conn, attachments, files)
@@ -279,12 +321,7 @@ def _openings(e: _Entry, home: Current, person: Known, made: set[str], ids: Iter
         made.discard(e.message.sender.address)
         news.append(_event(next(ids), "customer.created", e, home, {"name": person.name}))
     if e.created:
-        why: dict[str, Any] = {"reason": home.reason}
-        if home.assignee_id:
-            why["assignee"] = str(home.assignee_id)
-        if home.team_id:
-            why["team"] = str(home.team_id)
-        news.append(_event(next(ids), "conversation.created", e, home, why))
+        news.append(_event(next(ids), "conversation.created", e, home, assignment.holder(home)))
     if e.related is not None:
         news.append(_event(next(ids), "conversation.related", e, home, {"other": str(e.related)}))
     return news
@@ -338,7 +375,7 @@ def _row(e: _Entry, home: Current) -> dict[str, Any]:
 
 
 def _details(m: Message) -> str:
-    if not (m.to or m.cc or m.flags or m.also or m.references or m.reply_to):
+    if not (m.to or m.cc or m.flags or m.also or m.references or m.reply_to or m.language or m.fields):
         return ""
     return msgspec.json.encode(
         Details(
@@ -348,6 +385,8 @@ def _details(m: Message) -> str:
             m.also,
             m.references[-20:],
             m.reply_to,
+            m.language,
+            m.fields,
         )
     ).decode()
 

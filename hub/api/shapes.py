@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta, Struct
 
-from hub import inbox, routing
+from hub import inbox, reasons, sla
 from hub.access import Actor
 from hub.clock import rfc3339
 from hub.events import Event
@@ -117,6 +117,24 @@ class EventItem(Struct, frozen=True, kw_only=True, tag_field="type", tag="event"
 TimelineItem = MessageItem | EventItem
 
 
+class SlaClock(Struct, frozen=True):
+    """One target: running, paused, met or breached. ``left_seconds`` is business time, null when there is nothing left."""
+
+    state: str
+    due_at: str | None
+    left_seconds: int | None
+
+
+class Sla(Struct, frozen=True):
+    """The service level that holds: the first answer, the next one, the resolution; null where nothing is promised."""
+
+    policy: str
+    policy_name: str
+    first: SlaClock | None
+    next: SlaClock | None
+    resolution: SlaClock | None
+
+
 class Conversation(Struct, frozen=True):
     """One matter with a customer. ``reason`` says in words why it came to this employee or team."""
 
@@ -140,7 +158,7 @@ class Conversation(Struct, frozen=True):
     last_message_at: str | None
     created_at: str | None
     unread: int
-    sla: None
+    sla: Sla | None
     reason: str
     preview: str
 
@@ -182,10 +200,20 @@ def conversation(row: inbox.Row, actor: Actor) -> Conversation:
         last_message_at=rfc3339(row.last_message_at),
         created_at=rfc3339(row.created_at),
         unread=row.unread,
-        sla=None,
-        reason=routing.in_words(row.reason, actor.language),
+        sla=_sla(row.level),
+        reason=reasons.in_words(row.reason, actor.language),
         preview=row.preview,
     )
+
+
+def _sla(view: sla.View | None) -> Sla | None:
+    if view is None:
+        return None
+    clocks = {
+        c.target: SlaClock(c.state, rfc3339(c.due_at), None if c.left_ms is None else c.left_ms // 1000)
+        for c in view.clocks
+    }
+    return Sla(str(view.policy_id), view.policy, clocks.get("first"), clocks.get("next"), clocks.get("resolution"))
 
 
 def attachment(view: FileView) -> Attachment:
@@ -276,15 +304,19 @@ def told(e: Event) -> str:
     data = e.data
     match e.kind:
         case "conversation.created":
-            return f"Conversation begun: {routing.in_words(str(data.get('reason', '')))}".rstrip(": ")
+            return f"Conversation begun: {reasons.in_words(str(data.get('reason', '')))}".rstrip(": ")
         case "conversation.assigned":
             whom = "nobody" if not (data.get("assignee") or data.get("team")) else ""
             whom = whom or (f"employee {data['assignee']}" if data.get("assignee") else f"team {data['team']}")
-            return f"Assigned to {whom}: {routing.in_words(str(data.get('reason', '')))}"
+            return f"Assigned to {whom}: {reasons.in_words(str(data.get('reason', '')))}"
         case "conversation.status":
             return f"Status: {data.get('before', '')} → {data.get('status', '')}"
         case "conversation.tagged":
             return f"Tags: {', '.join(map(str, data.get('tags', []))) or 'none'}"
+        case "sla.warned":
+            return f"Service level “{data.get('policy_name', '')}”: {data.get('target', '')} due soon"
+        case "sla.breached":
+            return f"Service level “{data.get('policy_name', '')}”: {data.get('target', '')} overdue"
         case "customer.merged":
             return f"Customer {data.get('loser', '')} merged into this one"
         case "customer.unmerged":

@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import inbox, routing
+from hub import inbox, reasons
 from hub.access import RIGHTS, Actor
 from hub.channels import Channels
 from hub.http import HOUSE, Problem
@@ -133,7 +133,7 @@ async def show_conversation(
         request, "conversation.j2", actor, status=status, place=place, listed=listed, around=listed.around,
         current=number, cursor="", row=row, entries=said, older=stretch.older, customer=opened.customer,
         others=opened.others, people=opened.people, all_teams=opened.all_teams, latest=opened.latest,
-        reason=routing.in_words(row.reason, when.words.language), ways=ways(house.hub.channels, opened),
+        reason=reasons.in_words(row.reason, when.words.language), ways=ways(house.hub.channels, opened),
         composer=_filled(composer, house.hub.channels, opened, actor), seen=row.last_message_id, before=before,
         may_reply=actor.role in RIGHTS["reply"], may_assign=actor.role in RIGHTS["assign"],
         title=title(house.company, listed.rows, row.subject or row.customer, _list_name(request, actor, place, listed)),
@@ -200,7 +200,7 @@ async def items_part(request: web.Request, actor: Actor) -> web.StreamResponse:
     return show(
         request, "news.j2", actor, entries=said, row=row, seen=row.last_message_id, place=beside(request.query),
         people=news.people, all_teams=news.all_teams, may_assign=actor.role in RIGHTS["assign"],
-        more=len(news.timeline.items) >= reads.CATCH_UP, reason=routing.in_words(row.reason, when.words.language),
+        more=len(news.timeline.items) >= reads.CATCH_UP, reason=reasons.in_words(row.reason, when.words.language),
     )  # fmt: skip
 
 

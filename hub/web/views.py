@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
 
-from hub import routing
+from hub import reasons
 from hub.events import Event
 from hub.i18n import Catalogue
 from hub.timeline import DeliveryView, FileView, Item, MessageView
@@ -177,6 +177,8 @@ _ICONS = {
     "conversation.related": "link",
     "customer.merged": "users",
     "customer.unmerged": "users",
+    "sla.warned": "clock",
+    "sla.breached": "clock",
 }
 _STATUS_ICONS = {"closed": "check", "snoozed": "snooze", "open": "inbox", "waiting": "clock"}
 
@@ -218,7 +220,21 @@ def in_words(event: Event, names: Names, when: When) -> str:
             return words.text("Two customers were found to be one and merged")
         case "customer.unmerged":
             return words.text("The merge of two customers was undone")
+        case "sla.warned" | "sla.breached":
+            return _level(event, when)
     return words.text("Something happened ({kind})", kind=event.kind)
+
+
+def _level(event: Event, when: When) -> str:
+    due, solved = event.data.get("due_at"), event.data.get("target") == "resolution"
+    time = when.full(due) if due else "?"
+    if event.kind == "sla.warned" and solved:
+        return when.words.text("A solution is promised by {time}", time=time)
+    if event.kind == "sla.warned":
+        return when.words.text("An answer is promised by {time}", time=time)
+    if solved:
+        return when.words.text("The time for a solution was up: {time}", time=time)
+    return when.words.text("The time for an answer was up: {time}", time=time)
 
 
 def _holder(event: Event, names: Names) -> tuple[str, str]:
@@ -232,7 +248,7 @@ def _holder(event: Event, names: Names) -> tuple[str, str]:
 
 def _created(event: Event, names: Names, words: Catalogue) -> str:
     employee, team = _holder(event, names)
-    reason = routing.in_words(str(event.data.get("reason", "")), words.language)
+    reason = reasons.in_words(str(event.data.get("reason", "")), words.language)
     number = event.conversation_id
     holder = employee or team
     if holder and reason:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.engine import Connection
 
-from hub import channels, ingest, journal
+from hub import accounts, administration, channels, directory, ingest, journal, tables
+from hub.clock import now
 from hub.core import Hub
 from hub.journal import Kept
 from hub.messages import Envelope, Message, Party, Reading
@@ -16,6 +18,8 @@ from hub.store import Item
 from tests.bench.plans import engines_of, listening
 
 SIZES = (1, 10, 200)
+#: How many open conversations somebody carries.
+ROOM = directory.Settings().capacity
 #: More would be noticed: this is what one message costs when it comes alone.
 MOST_STORING, MOST_KEEPING = 25, 4
 
@@ -26,10 +30,22 @@ async def hub(settings: Callable[..., Any], tmp_path: Path) -> AsyncIterator[Hub
 
     found = open_hub(settings())
     await found.db.write(lambda c: channels.add(c, found.box, "api", "Bench", {"secret": "x"}))
+    await found.db.write(staffed)
     await found.load_channels()
+    await found.db.write(directory.current)  # read whole after every change of it, not for every batch
     yield found
     await found.db.close()
     await found.sandbox.close()
+
+
+def staffed(conn: Connection) -> None:
+    """A team that is chosen from, with two who are here."""
+    team = administration.add_team(conn, "Service")
+    people = [accounts.add_employee(conn, f"{n}@example.org", n, "agent", None) for n in ("anna", "jonas")]
+    administration.set_members(conn, team, people)
+    conn.execute(sa.update(tables.channels).values(team_id=team))
+    seen = [{"employee_id": n, "state": "available", "seen_at": now() + 3_600_000} for n in people]
+    conn.execute(sa.insert(tables.presence), seen)
 
 
 def envelopes(hub: Hub, first: int, count: int) -> list[Kept]:
@@ -45,7 +61,7 @@ def items(hub: Hub, ids: range, first: int) -> list[Item]:
     found = []
     for n, number in enumerate(ids, first):
         message = Message(f"m{n}", Party(f"api:sender-{n - n % 2}", f"Sender {n}"), text=f"Guten Tag {n}")
-        found.append(Item(number, channel, None, False, 1_700_000_000_000, Reading((message,))))
+        found.append(Item(number, channel, hub.channels.by_id[channel].row.team_id, False, 1_700_000_000_000, Reading((message,))))
     return found
 
 
@@ -96,6 +112,7 @@ async def test_a_batch_is_kept_and_stored_with_the_same_few_statements_whatever_
     assert len(set(stored.values())) == 1, stored
     assert kept[1] <= MOST_KEEPING
     assert stored[1] <= MOST_STORING
+    assert await hub.db.read(assigned) == 2 * ROOM
 
 
 async def test_a_statement_per_message_would_be_noticed(hub: Hub) -> None:
@@ -105,6 +122,10 @@ async def test_a_statement_per_message_would_be_noticed(hub: Hub) -> None:
 
     assert len(ids) == 10
     assert ledger.statements > MOST_KEEPING
+
+
+def assigned(conn: Connection) -> int:
+    return conn.exec_driver_sql("SELECT count(*) FROM conversations WHERE assignee_id IS NOT NULL").scalar_one()
 
 
 def counted(conn: Connection) -> tuple[int, int]:

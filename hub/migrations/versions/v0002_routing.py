@@ -15,6 +15,9 @@ REFERENCES = [
     ("teams", "lead_id", "employees"),
 ]
 
+#: The table of questions as it stands in a new house; rules are put before "last".
+QUESTIONS = ("assignee", "owner", "company", "last", "channel", "fallback")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -204,7 +207,21 @@ def upgrade() -> None:
     op.add_column("teams", sa.Column("offer_seconds", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     op.add_column("teams", sa.Column("silent_minutes", sa.BigInteger(), server_default=sa.text("0"), nullable=False))
     counters = sa.table("counters", sa.column("name", sa.Text), sa.column("value", sa.BigInteger))
-    op.bulk_insert(counters, [{"name": "directory", "value": 1}])
+    op.bulk_insert(counters, [{"name": "directory", "value": 1}, {"name": "rules", "value": len(QUESTIONS)}])
+    names = ("id", "position", "created_at")
+    rules = sa.table(
+        "routing_rules",
+        *(sa.column(n, sa.BigInteger) for n in names),
+        sa.column("kind", sa.Text),
+        sa.column("enabled", sa.Boolean),
+    )
+    op.bulk_insert(
+        rules,
+        [
+            {"id": n, "position": n * 1000, "created_at": 0, "kind": kind, "enabled": kind != "last"}
+            for n, kind in enumerate(QUESTIONS, 1)
+        ],
+    )
 
 
 def downgrade() -> None:
