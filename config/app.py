@@ -13,8 +13,9 @@ from typing import IO
 
 from aiohttp import web
 
+from config.jobs import JOBS
 from config.settings import Settings, SettingsError, split_address
-from hub import accounts, collaboration, delivery, journal, migrations, once, overdue, privacy, receipts, uploads
+from hub import delivery, journal, migrations
 from hub.blobs import Blobs
 from hub.bus import Bus, RedisBus
 from hub.channels import Channels
@@ -27,8 +28,9 @@ from hub.http import HOUSE, House, guard
 from hub.ingest import Ingest
 from hub.pulling import Pulling
 from hub.sandbox import Sandbox
-from hub.scheduler import Job, release, run_jobs
+from hub.scheduler import release, run_jobs
 from hub.secretbox import SecretBox, load_keys
+from hub.simulation import Simulations
 from hub.tasks import Backoff, Supervisor
 from webhooks.door import Door
 from webhooks.smtp import Door as SmtpDoor
@@ -86,6 +88,7 @@ class Server:
             tasks.start("delivery", self.delivery.run)
             tasks.start("pulling", Pulling(hub, self.ingest).run)
             tasks.start("scheduler", lambda: run_jobs(hub, JOBS))
+            tasks.start("simulations", Simulations(hub).run)
 
     async def _open_doors(self) -> None:
         self._runner = web.AppRunner(
@@ -167,37 +170,6 @@ def _tune() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     sys.setswitchinterval(0.0005)
-
-
-async def _wake(hub: Hub) -> None:
-    if await hub.db.write(collaboration.wake_snoozed):
-        hub.bus.publish()
-
-
-async def _ring(hub: Hub) -> None:
-    await overdue.ring(hub)
-
-
-async def _prune(hub: Hub) -> None:
-    await hub.db.write(accounts.prune)
-
-
-async def _forget(hub: Hub) -> None:
-    for work in (once.prune, receipts.prune, uploads.prune_uploads):
-        await hub.db.write(work)
-
-
-async def _sweep(hub: Hub) -> None:
-    await privacy.sweep_blobs(hub)
-
-
-JOBS = [
-    Job("wake", 5, _wake),
-    Job("ring", 5, _ring),
-    Job("prune", 600, _prune),
-    Job("forget", 3600, _forget),
-    Job("blobs", 86_400, _sweep),
-]
 
 
 def _take_over(database: SqliteDatabase) -> IO[str]:

@@ -8,21 +8,24 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 
+import msgspec
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import conversations, routing, situations
+from hub import conversations, presence, routing, situations
 from hub.clock import now
-from hub.conversations import Current
-from hub.directory import Directory, current
+from hub.conversations import Current, Offer
+from hub.directory import LIVE, Directory, current
 from hub.events import NewEvent
 from hub.routing import Decision, Missing, Situation, Staff, Standing, Step
 from hub.sql import hold, is_postgres
 
-#: Whoever has not been seen for so long is offline (ms); browsers say that they are there every 50 s.
-SEEN = 90_000
-
-_COLUMNS = "p.state, p.calls, p.seen_at, p.assigned_at, p.active_at"
+#: Whoever has been offered something is busy until they have answered.
+_COLUMNS = (
+    "p.state, coalesce(p.calls, 0) + (SELECT count(*) FROM offers AS w WHERE w.employee_id = e.value AND w.expires_at > :at),"
+    " p.seen_at, p.assigned_at, p.active_at"
+)
 _OPEN = (
     "SELECT channel_id FROM conversations WHERE status = 'open' AND assignee_id IS NOT NULL"
     " AND assignee_id = e.value LIMIT :most"
@@ -47,22 +50,16 @@ def standings(conn: Connection, d: Directory, ids: Iterable[int], at: int) -> St
     """What these employees are doing. One statement, whose cost is bounded by their capacity."""
     wanted = sorted(ids)
     most = 1 + max((d.employees[i].capacity for i in wanted if i in d.employees), default=0)
-    values = {"ids": wanted if is_postgres(conn) else json.dumps(wanted), "most": most}
+    values = {"ids": wanted if is_postgres(conn) else json.dumps(wanted), "most": most, "at": at}
     found: Staff = {}
-    for number, state, calls, seen_at, assigned_at, active_at, open_on in conn.execute(
+    for number, chosen, calls, seen_at, assigned_at, active_at, open_on in conn.execute(
         _doing[conn.dialect.name], values
     ):
         kinds = [d.channels[int(c)].kind if int(c) in d.channels else "" for c in (open_on or "").split(",") if c]
         load = sum(d.weight(kind) for kind in kinds)
-        found[number] = Standing(_state(state, calls, seen_at, at), load, assigned_at or 0, active_at or 0)
+        state = presence.state_of(chosen, calls, seen_at, at)
+        found[number] = Standing(state, load, assigned_at or 0, active_at or 0)
     return found
-
-
-def _state(state: str | None, calls: int | None, seen_at: int | None, at: int) -> str:
-    """On a call: busy, whatever was chosen. Not seen for a while: offline."""
-    if calls:
-        return "busy"
-    return state if state and (seen_at or 0) > at - SEEN else "offline"
 
 
 def choose(conn: Connection, d: Directory, contacts: Sequence[Situation]) -> list[Decision]:
@@ -109,7 +106,52 @@ def _note_turns(conn: Connection, contacts: Sequence[Situation], decisions: Sequ
         conn.execute(_assigned, [{"employee": number, "at": staff[number].assigned_at} for number in sorted(got)])
 
 
+_offer = sa.text(
+    "INSERT INTO offers (conversation_id, employee_id, refused, offered_at, expires_at)"
+    " VALUES (:conversation, :employee, :refused, :at, :until) ON CONFLICT (conversation_id) DO UPDATE SET"
+    " employee_id = :employee, refused = :refused, offered_at = :at, expires_at = :until"
+)
+
+
+def write_offers(conn: Connection, homes: Sequence[Current]) -> list[NewEvent]:
+    """Write down what was offered to whom, after the conversations; what is to be told. One statement."""
+    offered = [(home, home.offer) for home in homes if home.offer is not None]
+    if offered:
+        rows = [
+            {
+                "conversation": home.id,
+                "employee": offer.employee_id,
+                "refused": ",".join(map(str, offer.refused)),
+                "at": now(),
+                "until": offer.expires_at,
+            }
+            for home, offer in offered
+        ]
+        conn.execute(_offer, rows)
+    return [
+        NewEvent(
+            "conversation.offered",
+            home.id,
+            home.customer_id,
+            channel_id=home.channel_id,
+            data={"employee": str(offer.employee_id), "until": offer.expires_at},
+        )
+        for home, offer in offered
+    ]
+
+
 # ── conversations that exist ──────────────────────────────────────────────────────────────────────────────────────────
+def settle(d: Directory, home: Current, s: Situation, decision: Decision, why: Sequence[Step] = ()) -> bool:
+    """Give the conversation, or offer it: a live contact of a team that offers rings with one after the other. True: it moved."""
+    team = d.teams.get(decision.team_id or 0)
+    rings = team is not None and team.offer_seconds and s.kind in LIVE and decision.assignee_id != home.assignee_id
+    if team is None or not rings or decision.assignee_id is None:
+        return give(home, decision, s.at, why)
+    home.offer = Offer(decision.assignee_id, s.at + team.offer_seconds * 1000, tuple(sorted(s.excluded)))
+    step = ("offered", d.employees[decision.assignee_id].name, team.offer_seconds)
+    return give(home, Decision(None, team.id, (*decision.steps, step)), s.at, why)
+
+
 def give(home: Current, decision: Decision, at: int, why: Sequence[Step] = ()) -> bool:
     """Write the decision into the conversation; is it somebody else's now? ``why``: steps that come before the decision's own."""
     changed = (home.assignee_id, home.team_id) != (decision.assignee_id, decision.team_id)
@@ -136,19 +178,32 @@ def told(home: Current, actor_id: int | None = None) -> NewEvent:
     return NewEvent("conversation.assigned", home.id, home.customer_id, actor_id=actor_id, data=holder(home))
 
 
-def reroute(
-    conn: Connection, homes: Sequence[Current], why: Sequence[Step], excluded: frozenset[int] = frozenset()
-) -> list[NewEvent]:
-    """Decide anew about conversations the caller holds; what is to be told. Those that stay where they are are left alone."""
-    if not homes:
+class Again(Struct, frozen=True):
+    """A conversation to decide anew about: what happened to its assignee, and who is not to be asked."""
+
+    home: Current
+    why: tuple[Step, ...] = ()
+    excluded: frozenset[int] = frozenset()
+
+
+def reroute(conn: Connection, asked: Sequence[Again], *, only_people: bool = False) -> list[NewEvent]:
+    """Decide anew about conversations the caller holds; what is to be told. Those that stay where they are are left alone.
+
+    ``only_people``: those that would go to a queue stay where they are too.
+    """
+    if not asked:
         return []
     hold(conn, "conversations")
     moment, d = now(), current(conn)
-    contacts = situations.of_conversations(conn, d, homes, moment, excluded)
+    contacts = [
+        msgspec.structs.replace(s, excluded=again.excluded)
+        for s, again in zip(situations.of_conversations(conn, d, [a.home for a in asked], moment), asked, strict=True)
+    ]
     changed = [
-        home
-        for home, decision in zip(homes, choose(conn, d, contacts), strict=True)
-        if give(home, decision, moment, why)
+        again.home
+        for again, s, decision in zip(asked, contacts, choose(conn, d, contacts), strict=True)
+        if (decision.assignee_id is not None or not only_people)
+        and (settle(d, again.home, s, decision, again.why) or again.home.offer)
     ]
     conversations.save(conn, changed)
-    return [told(home) for home in changed]
+    return [told(home) for home in changed if home.moved] + write_offers(conn, changed)

@@ -52,13 +52,13 @@ def assign(
     home.covering_id, home.assigned_at = None, now() if employee_id is not None else None
     home.reason = f"text:{clean_line(why)}" if why else "assigned"
     conversations.save(conn, [home])
-    late = sla.follow(conn, directory.current(conn), [home])
     data = {
         "assignee": str(employee_id) if employee_id else None,
         "team": str(new_team) if new_team else None,
         "reason": home.reason,
     }
-    events.append(conn, [_told(home, actor, "conversation.assigned", **data), *late])
+    events.append(conn, [_told(home, actor, "conversation.assigned", **data)])
+    events.append(conn, sla.follow(conn, directory.current(conn), [home]))
 
 
 def _exists(conn: Connection, table: sa.Table, number: int, condition: sa.ColumnElement[bool]) -> bool:
@@ -79,9 +79,9 @@ def set_status(conn: Connection, actor: Actor, conversation_id: int, status: Sta
     if status == "closed":
         home.waiting_since, home.unread = None, 0
     conversations.save(conn, [home])
-    late = sla.follow(conn, directory.current(conn), [home])
     data = {"before": before, "status": status} | ({"until": until} if status == "snoozed" else {})
-    events.append(conn, [_told(home, actor, "conversation.status", **data), *late])
+    events.append(conn, [_told(home, actor, "conversation.status", **data)])
+    events.append(conn, sla.follow(conn, directory.current(conn), [home]))
 
 
 def mark_seen(conn: Connection, actor: Actor, conversation_id: int) -> bool:
@@ -125,7 +125,7 @@ def wake_snoozed(conn: Connection, most: int = 200) -> int:
     for home in found:
         home.status, home.snoozed_until, home.touched = "open", None, True
     conversations.save(conn, found)
-    late = sla.follow(conn, directory.current(conn), found)
     woken = {"before": "snoozed", "status": "open"}
-    events.append(conn, [*(NewEvent("conversation.status", h.id, h.customer_id, data=woken) for h in found), *late])
+    events.append(conn, [NewEvent("conversation.status", h.id, h.customer_id, data=woken) for h in found])
+    events.append(conn, sla.follow(conn, directory.current(conn), found))
     return len(found)

@@ -37,9 +37,17 @@ def read_token(box: SecretBox, token: str) -> tuple[int, int] | None:
     return int(match[1]), int(match[2])
 
 
+class Offer(Struct, frozen=True):
+    """A live contact offered to somebody until ``expires_at``; ``refused``: who had it before them."""
+
+    employee_id: int
+    expires_at: int
+    refused: tuple[int, ...] = ()
+
+
 class Current(Struct):
     """A conversation as the batch changes it. ``fresh`` ones are inserted, the others updated if ``touched``; ``moved`` ones got
-    another assignee or team.
+    another assignee or team; ``offer``: it was offered to somebody just now.
     """
 
     id: int
@@ -63,9 +71,10 @@ class Current(Struct):
     fresh: bool = False
     touched: bool = False
     moved: bool = False
+    offer: Offer | None = None
 
 
-_FIELDS = tuple(f for f in Current.__struct_fields__ if f not in ("fresh", "touched", "moved"))
+_FIELDS = tuple(f for f in Current.__struct_fields__ if f not in ("fresh", "touched", "moved", "offer"))
 _COLUMNS = [conversations.c[name] for name in _FIELDS]
 
 

@@ -22,12 +22,12 @@ from hub import events, receipts
 from hub.clock import now
 from hub.core import Hub
 from hub.database import Unavailable, is_passing
+from hub.entries import sent_key
 from hub.events import Event
 from hub.failpoints import hit
 from hub.messages import Outgoing, Refused, Sent, TryLater
 from hub.parcel import Parcel, load_parcels, with_files
 from hub.sql import among, db_now, is_postgres, lit
-from hub.store import sent_key
 from hub.tables import deliveries, messages
 from hub.tasks import Backoff
 from hub.text import clean_line

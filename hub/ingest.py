@@ -23,6 +23,7 @@ from hub.core import Hub
 from hub.database import DiskFull as DiskFull  # the doors know the core by this module
 from hub.database import Unavailable as Unavailable
 from hub.database import is_passing
+from hub.entries import Item
 from hub.events import NewEvent, append
 from hub.failpoints import hit
 from hub.journal import Entry, Kept
@@ -30,7 +31,7 @@ from hub.messages import Envelope, Reading
 from hub.reading import Found, Heavy, prepared, reading_weight, weight
 from hub.reading import read_now as read_now
 from hub.scheduler import Lease, holds
-from hub.store import Item, store
+from hub.store import store
 from hub.tasks import Backoff
 from hub.text import clean_line
 

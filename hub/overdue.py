@@ -18,7 +18,7 @@ from hub.core import Hub
 from hub.directory import Directory
 from hub.hours import MINUTE
 from hub.sla import Clock
-from hub.sql import among
+from hub.sql import among, hold
 from hub.tables import sla_clocks, sla_policies
 
 #: The warning comes so long before the end (milliseconds), but not before half of a short time is over.
@@ -86,6 +86,7 @@ def tell(conn: Connection, ids: Sequence[int]) -> int:
     """Write the events of those clocks that nobody has told of yet; how many. A fixed number of statements."""
     d, moment = directory.current(conn), now()
     homes = {c.id: c for c in conversations.lock_for(conn, ids, [], [], moment)}
+    hold(conn, "ids")
     values = {"ids": sorted(homes), "moment": moment}
     late = [Clock(*row) for row in conn.execute(_claim_due, values)]
     soon = [Clock(*row) for row in conn.execute(_claim_warnings, values)]

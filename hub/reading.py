@@ -20,10 +20,10 @@ from hub.blobs import Blobs
 from hub.channels import Ready
 from hub.core import Hub
 from hub.database import is_passing
+from hub.entries import Item, StoredFile
 from hub.failpoints import hit
 from hub.journal import Entry
 from hub.messages import Envelope, File, Reading, Unreadable
-from hub.store import Item, StoredFile
 from hub.tasks import Backoff
 from hub.text import clean_line
 

@@ -19,12 +19,16 @@ STEPS = {
     "assigned": "assigned by hand",
     "started": "started this conversation",
     "claimed": "took it out of the queue",
+    "offered": "offered to {0} for {1} seconds",
+    "declined": "{0} declined",
+    "missed": "{0} did not answer the offer",
     "accepted": "accepted the offer",
     "assignee": "{0} is already working on it",
     "owner": "{0} is responsible for this customer",
     "company": "{0} is responsible for the customer's company",
     "last": "{0} spoke with this customer last",
     "rule": "Rule “{0}”",
+    "team": "Team {0}",
     "channel": "Team of the channel: {0}",
     "fallback": "No other question had an answer",
     "absent": "{0} is absent until {when}",
@@ -38,7 +42,7 @@ STEPS = {
     "offline": "{0} is not here",
     "available": "{0} is here",
     "unskilled": "{0} lacks: {1}",
-    "deputy": "{0} stands in",
+    "deputy": "{0} stands in for {1}",
     "circle": "The deputies lead back to {0}",
     "closed": "{0} is closed until {when}",
     "shut": "{0} is closed",
@@ -46,6 +50,7 @@ STEPS = {
     "round_robin": "It is {0}'s turn, of {1}",
     "again": "{0} has spoken with this customer before",
     "nofit": "Nobody in {0} is free",
+    "unable": "Nobody in {0} has: {1}",
     "queue": "Waits in the queue of {0}",
     "nobody": "open to everybody",
     "back": "{0} is back",
@@ -63,13 +68,13 @@ def plain_moment(at: int) -> str:
 
 def in_words(reason: str, language: str = "en", moment: Moment = plain_moment) -> str:
     """The reason as one sentence part. ``moment`` writes a time in the reader's zone."""
-    if reason.startswith("text:"):
-        return reason.removeprefix("text:")
     return " → ".join(each_in_words(reason, language, moment))
 
 
 def each_in_words(reason: str, language: str = "en", moment: Moment = plain_moment) -> list[str]:
     """The same, step by step. Nonsense in the database comes back as it is: somebody may still make sense of it."""
+    if reason.startswith("text:"):
+        return [reason.removeprefix("text:")]
     steps: list[Sequence[Any]]
     try:
         steps = msgspec.json.decode(reason, type=list[list[Any]]) if reason.startswith("[") else [[reason]]

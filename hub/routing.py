@@ -9,18 +9,15 @@ decision. Every step it took is in the decision, as codes with the names of that
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import Struct
 
 from hub import hours
 from hub.directory import LIVE, Conditions, Directory, Employee, Rule, Team
-from hub.text import fold, split
-
-#: How much of a text is looked through for keywords (characters).
-LOOKED_AT = 4000
+from hub.keywords import Words, holds
+from hub.text import fold
 
 #: One step of a decision: a code and what belongs to it (names, moments in ms, counts).
 Step = tuple[str | int | None, ...]
@@ -70,9 +67,8 @@ class Candidate(Struct, frozen=True):
     step: Step
     employee_id: int | None = None
     team_id: int | None = None
-    skills: frozenset[str] = frozenset()
+    skills: tuple[str, ...] = ()
     speaks: bool = False
-    sticky: bool = False
 
 
 class Decision(Struct, frozen=True):
@@ -104,18 +100,20 @@ def plan(d: Directory, s: Situation) -> Iterator[Candidate]:
 
     One after the other on demand: when the owner takes it, no rule is tried.
     """
-    words = _Words(s)
-    for rule in d.rules:
-        if rule.enabled and (candidate := _answer(d, s, rule, words)) is not None:
+    words = Words(s.subject, s.text, d.rules)
+    for place, rule in enumerate(d.rules):
+        if not rule.enabled or (rule.kind == "rule" and place in words.asleep):
+            continue
+        if (candidate := _answer(d, s, rule, words)) is not None:
             yield candidate
             if candidate.team_id is not None:
                 return
 
 
-def _answer(d: Directory, s: Situation, rule: Rule, words: _Words) -> Candidate | None:
+def _answer(d: Directory, s: Situation, rule: Rule, words: Words) -> Candidate | None:
     match rule.kind:
         case "assignee":
-            return _person(d, "assignee", s.assignee_id, sticky=True)
+            return _person(d, "assignee", s.assignee_id)
         case "owner":
             return _person(d, "owner", s.owner_id)
         case "company":
@@ -130,13 +128,12 @@ def _answer(d: Directory, s: Situation, rule: Rule, words: _Words) -> Candidate 
     employee, team = _number(rule.target.employee, d.employees), _number(rule.target.team, d.teams)
     if employee is None and team is None:
         return None
-    skills = frozenset(fold(skill) for skill in rule.target.skills)
-    return Candidate((rule.kind, rule.name), employee, team, skills, rule.target.speaks)
+    return Candidate((rule.kind, rule.name), employee, team, rule.target.skills, rule.target.speaks)
 
 
-def _person(d: Directory, code: str, employee_id: int | None, *, sticky: bool = False) -> Candidate | None:
+def _person(d: Directory, code: str, employee_id: int | None) -> Candidate | None:
     person = d.employees.get(employee_id or 0)
-    return Candidate((code, person.name), person.id, sticky=sticky) if person else None
+    return Candidate((code, person.name), person.id) if person else None
 
 
 def _number(text: str | None, known: dict[int, Employee] | dict[int, Team]) -> int | None:
@@ -144,52 +141,12 @@ def _number(text: str | None, known: dict[int, Employee] | dict[int, Team]) -> i
     return number if number in known else None
 
 
-class _Words:
-    """The words of subject and text, folded once for all rules, and only when one of them asks for words."""
-
-    def __init__(self, situation: Situation) -> None:
-        self._situation = situation
-
-    @functools.cached_property
-    def subject(self) -> _Found:
-        """Those of the subject."""
-        return _Found(self._situation.subject)
-
-    @functools.cached_property
-    def all(self) -> _Found:
-        """Those of the text too."""
-        return _Found(f"{self._situation.subject}\n{self._situation.text[:LOOKED_AT]}")
-
-
-class _Found:
-    """A text's words with all their beginnings: a keyword is looked up, not searched."""
-
-    def __init__(self, text: str) -> None:
-        found = split(fold(text))
-        self._line = _line(found)
-        self._beginnings = {word[:end] for word in set(found) for end in range(1, len(word) + 1)}
-
-    def has(self, keyword: str) -> bool:
-        """Does a word begin so? Several words must follow each other."""
-        words = _keyword(keyword)
-        return words[0] in self._beginnings if len(words) == 1 else bool(words) and _line(words) in self._line
-
-
-def _line(words: Sequence[str]) -> str:
-    return "".join(f" {word}" for word in words)
-
-
-@functools.lru_cache(10_000)
-def _keyword(text: str) -> tuple[str, ...]:
-    return tuple(split(fold(text)))
-
-
 def matches(d: Directory, conditions: Conditions, s: Situation) -> bool:
     """Does everything hold that is asked for? Nothing asked for: yes."""
-    return _matches(d, conditions, s, _Words(s))
+    return _matches(d, conditions, s, Words(s.subject, s.text))
 
 
-def _matches(d: Directory, c: Conditions, s: Situation, words: _Words) -> bool:
+def _matches(d: Directory, c: Conditions, s: Situation, words: Words) -> bool:
     if c.kinds and s.kind not in c.kinds:
         return False
     if c.channels and str(s.channel_id) not in c.channels:
@@ -202,15 +159,15 @@ def _matches(d: Directory, c: Conditions, s: Situation, words: _Words) -> bool:
         return False
     if c.regions and not any(_within(s.region.upper(), region.upper()) for region in c.regions):
         return False
-    if c.domains and s.sender.rpartition("@")[2].lower() not in c.domains:
+    if c.domains and s.sender.rpartition("@")[2].lower() not in {name.lower().lstrip("@") for name in c.domains}:
         return False
     if any(s.fields.get(name) != value for name, value in c.fields.items()):
         return False
     if any(s.attributes.get(name) != value for name, value in c.attributes.items()):
         return False
-    if c.subject and not any(words.subject.has(word) for word in c.subject):
+    if c.subject and not holds(words.subject, c.subject):
         return False
-    if c.keywords and not any(words.all.has(word) for word in c.keywords):
+    if c.keywords and not holds(words.all, c.keywords):
         return False
     return c.open is None or c.open == hours.is_open(_asked_hours(d, c, s), s.at)
 
@@ -235,23 +192,33 @@ def hours_id(d: Directory, channel_id: int, team_id: int | None) -> int | None:
 def decide(d: Directory, s: Situation, staff: Staff) -> Decision:
     """The decision. Raises `Missing` when ``staff`` does not say what somebody asked about is doing."""
     steps: list[Step] = []
+    refused: set[int] = set()
     for candidate in plan(d, s):
+        again = candidate.employee_id in refused
+        if again and candidate.team_id is None:
+            continue
         steps.append(candidate.step)
-        if candidate.employee_id is not None:
+        if candidate.employee_id is not None and not again:
             found, covering = _person_or_deputy(d, s, staff, candidate, steps)
             if found is not None:
-                return Decision(found, _team_for(s, candidate), tuple(steps), covering)
+                return Decision(found, _team_for(d, s, candidate), tuple(steps), covering)
+            if not candidate.skills and not candidate.speaks:
+                refused.add(candidate.employee_id)  # asking more of them changes nothing
         if candidate.team_id is not None:
             team = d.teams[candidate.team_id]
+            if candidate.step[0] != "channel":
+                steps.append(("team", team.name))
             fitting = _choose(d, s, staff, candidate, team, steps)
             return Decision(fitting[0] if fitting else None, team.id, tuple(steps), None, tuple(fitting[1:6]))
-    team_id = s.team_id if s.team_id in d.teams else None
+    team_id = _team_for(d, s, None)
     steps.append(("queue", d.teams[team_id].name) if team_id is not None else ("nobody",))
     return Decision(None, team_id, tuple(steps))
 
 
-def _team_for(s: Situation, candidate: Candidate) -> int | None:
-    return candidate.team_id if candidate.team_id is not None else s.team_id
+def _team_for(d: Directory, s: Situation, candidate: Candidate | None) -> int | None:
+    if candidate is not None and candidate.team_id is not None:
+        return candidate.team_id
+    return s.team_id if s.team_id in d.teams else None
 
 
 def _person_or_deputy(
@@ -271,7 +238,7 @@ def _person_or_deputy(
             steps.append(("circle", d.employees[deputy].name))
             break
         seen.add(deputy)
-        refused = _hindrance(d, s, staff, deputy, candidate, deputy=True)
+        refused = _hindrance(d, s, staff, deputy, candidate)
         if refused is None:
             steps.append(("deputy", d.employees[deputy].name, d.employees[person].name))
             return deputy, person if absent else None
@@ -281,8 +248,11 @@ def _person_or_deputy(
 
 
 def _deputy(d: Directory, employee_id: int, at: int) -> int | None:
-    absence, person = d.absence(employee_id, at), d.employees.get(employee_id)
-    deputy = (absence.deputy_id if absence else None) or (person.deputy_id if person else None)
+    """Whom the absence names, of several the one that lasts longest; or else the standing deputy."""
+    named = [a for a in d.absences.get(employee_id, ()) if a.deputy_id in d.employees and a.holds(at)]
+    if named:
+        return max(named, key=lambda a: (a.ends_at is None, a.ends_at or 0)).deputy_id
+    deputy = d.employees[employee_id].deputy_id
     return deputy if deputy in d.employees else None
 
 
@@ -294,9 +264,7 @@ def _deputies(d: Directory, employee_id: int, at: int) -> Iterator[int]:
         deputy = _deputy(d, deputy, at)
 
 
-def _hindrance(
-    d: Directory, s: Situation, staff: Staff, employee_id: int, c: Candidate, *, deputy: bool = False
-) -> Step | None:
+def _hindrance(d: Directory, s: Situation, staff: Staff, employee_id: int, c: Candidate) -> Step | None:
     """Why this person cannot take it, None when they can. Who already has it keeps it though they are full."""
     person = d.employees[employee_id]
     if no := _never(d, s, person, c):
@@ -306,7 +274,7 @@ def _hindrance(
         raise Missing({employee_id, *_deputies(d, employee_id, s.at)})
     if s.kind in LIVE and standing.state != "available":
         return (standing.state, person.name)
-    if (not c.sticky or deputy) and standing.load + d.weight(s.kind) > person.capacity:
+    if employee_id != s.assignee_id and standing.load + d.weight(s.kind) > person.capacity:
         return ("full", person.name, standing.load, person.capacity)
     return None
 
@@ -321,11 +289,24 @@ def _never(d: Directory, s: Situation, person: Employee, c: Candidate) -> Step |
         return ("passed", person.name)
     if absence := d.absence(person.id, s.at):
         return ("absent", person.name, absence.ends_at)
-    if missing := c.skills - {fold(skill) for skill in person.skills}:
-        return ("unskilled", person.name, ", ".join(sorted(missing)))
-    if c.speaks and s.language and not any(_within(s.language, language) for language in person.languages):
-        return ("unskilled", person.name, s.language)
+    if missing := _lacking(s, person, c):
+        return ("unskilled", person.name, ", ".join(missing))
     return None
+
+
+def _lacking(s: Situation, person: Employee, c: Candidate) -> list[str]:
+    """The skills and the language that are asked for and that this person has not."""
+    known = {fold(skill) for skill in person.skills} if c.skills else set()
+    missing = [skill for skill in c.skills if fold(skill) not in known]
+    if c.speaks and s.language and not _speaks(person, s.language.lower()):
+        missing.append(s.language)
+    return missing
+
+
+def _speaks(person: Employee, language: str) -> bool:
+    """Whoever speaks de-AT understands de, and the other way round."""
+    known = [other.lower() for other in person.languages]
+    return any(_within(language, other) or _within(other, language) for other in known)
 
 
 def _choose(d: Directory, s: Situation, staff: Staff, c: Candidate, team: Team, steps: list[Step]) -> list[int]:
@@ -342,7 +323,7 @@ def _choose(d: Directory, s: Situation, staff: Staff, c: Candidate, team: Team, 
         raise Missing(unknown)
     fitting = [m for m in members if staff[m].state == "available" and _hindrance(d, s, staff, m, c) is None]
     if not fitting:
-        steps += [("nofit", team.name), ("queue", team.name)]
+        steps += [_nobody(d, s, c, team), ("queue", team.name)]
         return []
     fitting.sort(key=lambda member: _turn(team, staff[member], member))
     if s.last_agent_id in fitting:
@@ -352,6 +333,15 @@ def _choose(d: Directory, s: Situation, staff: Staff, c: Candidate, team: Team, 
     else:
         steps.append((team.strategy, d.employees[fitting[0]].name, len(fitting)))
     return fitting
+
+
+def _nobody(d: Directory, s: Situation, c: Candidate, team: Team) -> Step:
+    """Why nobody fits: is nobody free, or would it wait for ever because no member knows how?"""
+    able = [d.employees[m] for m in team.members if m in d.employees and not d.employees[m].disabled]
+    lacking = [_lacking(s, person, c) for person in able]
+    if lacking and all(lacking):
+        return ("unable", team.name, ", ".join(min((len(few), few) for few in lacking)[1]))
+    return ("nofit", team.name)
 
 
 def _turn(team: Team, standing: Standing, member: int) -> tuple[int, int]:
@@ -368,3 +358,10 @@ def take(d: Directory, s: Situation, staff: Staff, decision: Decision) -> None:
         standing.load += d.weight(s.kind)
         # later than everybody's last one, also within the same millisecond
         standing.assigned_at = max(s.at, 1 + max(other.assigned_at for other in staff.values()))
+
+
+def may_take(d: Directory, s: Situation, employee_id: int) -> bool:
+    """May this person take the contact out of a queue? Whatever they are doing; but not without the skills it needs."""
+    person = d.employees.get(employee_id)
+    team = next((c for c in plan(d, s) if c.team_id is not None), Candidate(()))
+    return person is not None and (not (team.skills or team.speaks) or _never(d, s, person, team) is None)

@@ -128,7 +128,7 @@ _first = _first_statement()
 
 
 def of_conversations(
-    conn: Connection, d: Directory, homes: Sequence[Current], at: int | None, excluded: frozenset[int] = frozenset()
+    conn: Connection, d: Directory, homes: Sequence[Current], at: int | None = None
 ) -> list[Situation]:
     """The contacts that began these conversations, as if they came at ``at`` (None: when they did). Two statements."""
     known = people(conn, list({home.customer_id for home in homes}))
@@ -152,7 +152,6 @@ def of_conversations(
                 text=visible or text,
                 language=said.get("language", ""),
                 fields=said.get("fields"),
-                excluded=excluded,
             )
         )
     return found

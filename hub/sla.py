@@ -5,7 +5,7 @@ in order that fits a conversation holds. A target has one clock per conversation
 conversation is open (resolution), rests otherwise, and is met by an agent's answer or by closing. A clock that was met starts anew when
 what it measures begins anew; one that rested goes on. Times are milliseconds UTC.
 
-Every clock changes only while its conversation is held, so nobody needs to hold clocks.
+Clocks change behind the counter of ids (`sql.allocate`), and nearly always while their conversation is held: so nobody waits in a circle.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ def follow(
 ) -> list[NewEvent]:
     """Bring the clocks in line with conversations that are held and saved; what is to be told with the caller's events.
 
-    ``answered``: the conversations in which an agent just wrote to the customer. At most five statements however many conversations,
-    none while no policy is enabled.
+    ``answered``: the conversations in which an agent just wrote to the customer. The caller has the counter of ids. At most
+    five statements however many conversations, none while no policy is enabled.
     """
     changed = [c for c in changed if c.fresh or c.touched] if d.policies else ()
     if not changed:

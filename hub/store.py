@@ -11,17 +11,16 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
-from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub import assignment, conversations, directory, events, identity, journal, receipts, search, situations
 from hub.clock import now
 from hub.conversations import Current, Seen
 from hub.directory import Directory
+from hub.entries import Entry, Item, dedupe_key, file_row, message_row, said_at, sent_key
 from hub.events import NewEvent
 from hub.failpoints import hit
 from hub.identity import Known
-from hub.messages import Details, Message, Reading
 from hub.routing import Situation
 from hub.secretbox import SecretBox
 from hub.situations import Person
@@ -31,53 +30,6 @@ from hub.text import preview
 
 #: What the journal says of a message that a tombstone keeps away.
 STAYS_OUT = "the customer was erased; this older message stays out"
-
-
-class StoredFile(Struct, frozen=True):
-    """An attachment whose bytes are already in the blob store."""
-
-    name: str
-    type: str
-    size: int
-    sha256: str
-    inline_id: str
-
-
-class Item(Struct, frozen=True):
-    """One envelope read: ready to be stored. ``files`` holds a list per message, bytes already kept."""
-
-    journal_id: int
-    channel_id: int
-    team_id: int | None
-    in_thread: bool
-    received_at: int
-    reading: Reading
-    files: tuple[tuple[StoredFile, ...], ...] = ()
-
-
-class _Entry:
-    """A message of the batch on its way to becoming rows."""
-
-    __slots__ = ("conversation", "created", "files", "id", "item", "key", "message", "related", "reply_to_id")
-
-    def __init__(self, item: Item, message: Message, files: Sequence[StoredFile]) -> None:
-        self.item, self.message, self.files = item, message, files
-        self.key = dedupe_key(item.channel_id, message.provider_id)
-        self.conversation: Current | None = None
-        self.created = False
-        self.related: int | None = None
-        self.reply_to_id: int | None = None
-        self.id = 0
-
-
-def dedupe_key(channel_id: int, provider_id: str) -> str:
-    """What makes a message one and the same."""
-    return f"{channel_id}:{provider_id[:500]}"
-
-
-def sent_key(channel_id: int, provider_id: str) -> str:
-    """The same for what we sent: a name of its own, so that a customer's id that happens to equal one of ours is no copy."""
-    return f"{channel_id}:>{provider_id[:500]}"
 
 
 def store(conn: Connection, box: SecretBox, items: Sequence[Item], closed_after: int) -> int:
@@ -101,16 +53,16 @@ def store(conn: Connection, box: SecretBox, items: Sequence[Item], closed_after:
     return last
 
 
-def _fresh(conn: Connection, items: Sequence[Item]) -> tuple[list[_Entry], set[int]]:
+def _fresh(conn: Connection, items: Sequence[Item]) -> tuple[list[Entry], set[int]]:
     """The batch's messages that the hub does not have yet, each once, and the journal entries of those that stay outside.
 
     An erased customer who writes again is welcome; what they said before they were erased is not. Holds the senders.
     """
-    by_key: dict[str, _Entry] = {}
+    by_key: dict[str, Entry] = {}
     for item in items:
         files = item.files or ((),) * len(item.reading.messages)
         for message, own_files in zip(item.reading.messages, files, strict=True):
-            entry = _Entry(item, message, own_files)
+            entry = Entry(item, message, own_files)
             by_key.setdefault(entry.key, entry)
     if not by_key:
         return [], set()
@@ -119,16 +71,12 @@ def _fresh(conn: Connection, items: Sequence[Item]) -> tuple[list[_Entry], set[i
     gone = identity.erased(conn, addresses)
     known = conversations.known_keys(conn, list(by_key))
     fresh = [e for key, e in by_key.items() if key not in known]
-    late = {e.key for e in fresh if _said_at(e) <= gone.get(e.message.sender.address, -1)}
+    late = {e.key for e in fresh if said_at(e) <= gone.get(e.message.sender.address, -1)}
     return [e for e in fresh if e.key not in late], {e.item.journal_id for e in fresh if e.key in late}
 
 
-def _said_at(e: _Entry) -> int:
-    return e.message.at if e.message.at is not None else e.item.received_at
-
-
 def _place(
-    conn: Connection, box: SecretBox, entries: Sequence[_Entry], people: dict[str, Known], closed_after: int
+    conn: Connection, box: SecretBox, entries: Sequence[Entry], people: dict[str, Known], closed_after: int
 ) -> list[Current]:
     """Give every entry its conversation; those made or changed."""
     seen = _references(conn, entries)
@@ -161,7 +109,7 @@ def _place(
     return [*fresh, *found]
 
 
-def _references(conn: Connection, entries: Sequence[_Entry]) -> Seen:
+def _references(conn: Connection, entries: Sequence[Entry]) -> Seen:
     keys = [key for e in entries if e.message.reply_to for key in _answerable(e)]
     external = {r for e in entries for r in (*e.message.references, e.message.reply_to) if r and e.item.in_thread}
     if not keys and not external:
@@ -169,19 +117,19 @@ def _references(conn: Connection, entries: Sequence[_Entry]) -> Seen:
     return conversations.referred(conn, keys, list(external))
 
 
-def _answerable(e: _Entry) -> tuple[str, str]:
+def _answerable(e: Entry) -> tuple[str, str]:
     """Under which keys the message this one answers may stand: as one of ours, as one of the customer's."""
     return sent_key(e.item.channel_id, e.message.reply_to), dedupe_key(e.item.channel_id, e.message.reply_to)
 
 
-def _known(e: _Entry, seen: Seen) -> tuple[int, int] | None:
+def _known(e: Entry, seen: Seen) -> tuple[int, int] | None:
     if not e.message.reply_to:
         return None
     return next((seen.by_key[key] for key in _answerable(e) if key in seen.by_key), None)
 
 
 def _joined(
-    e: _Entry,
+    e: Entry,
     person: Known,
     tokens: Sequence[tuple[int, int]],
     seen: Seen,
@@ -201,14 +149,14 @@ def _joined(
     return None
 
 
-def _answered(e: _Entry, seen: Seen, tokens: Sequence[tuple[int, int]]) -> int | None:
+def _answered(e: Entry, seen: Seen, tokens: Sequence[tuple[int, int]]) -> int | None:
     if tokens:
         return tokens[0][1]
     known = _known(e, seen) or seen.by_external.get(e.message.reply_to)
     return known[0] if known else None
 
 
-def _related(e: _Entry, seen: Seen, tokens: Sequence[tuple[int, int]]) -> int | None:
+def _related(e: Entry, seen: Seen, tokens: Sequence[tuple[int, int]]) -> int | None:
     """A conversation to point at, without letting the message in."""
     if tokens:
         return tokens[0][0]
@@ -218,7 +166,7 @@ def _related(e: _Entry, seen: Seen, tokens: Sequence[tuple[int, int]]) -> int | 
     return None
 
 
-def _begin(e: _Entry, person: Known) -> Current:
+def _begin(e: Entry, person: Known) -> Current:
     return Current(
         id=0,
         customer_id=person.id,
@@ -240,7 +188,7 @@ def _begin(e: _Entry, person: Known) -> Current:
     )
 
 
-def _route(conn: Connection, entries: Sequence[_Entry], people: dict[str, Known], changed: Sequence[Current]) -> None:
+def _route(conn: Connection, entries: Sequence[Entry], people: dict[str, Known], changed: Sequence[Current]) -> None:
     """Give numbers to new conversations, and them to somebody; whose people have become absent goes to others too."""
     d = directory.current(conn)
     began = {id(e.conversation): e for e in reversed(entries) if e.conversation is not None}
@@ -256,8 +204,8 @@ def _route(conn: Connection, entries: Sequence[_Entry], people: dict[str, Known]
     known = situations.people(conn, list(met)) if met else {}
     moment = now()
     contacts = [_contact(d, known, began[id(c)], c, moment) for c in (*fresh, *lost)]
-    for home, decision in zip((*fresh, *lost), assignment.choose(conn, d, contacts), strict=True):
-        assignment.give(home, decision, moment)
+    for home, contact, decision in zip((*fresh, *lost), contacts, assignment.choose(conn, d, contacts), strict=True):
+        assignment.settle(d, home, contact, decision)
 
 
 def _lost(d: Directory, home: Current) -> bool:
@@ -266,7 +214,7 @@ def _lost(d: Directory, home: Current) -> bool:
     return person is not None and (person.disabled or d.absence(person.id, now()) is not None)
 
 
-def _contact(d: Directory, known: dict[int, Person], e: _Entry, home: Current, moment: int) -> Situation:
+def _contact(d: Directory, known: dict[int, Person], e: Entry, home: Current, moment: int) -> Situation:
     m = e.message
     return situations.situation(
         d,
@@ -285,12 +233,15 @@ def _contact(d: Directory, known: dict[int, Person], e: _Entry, home: Current, m
 
 
 def _write(
-    conn: Connection, entries: Sequence[_Entry], people: dict[str, Known], changed: Sequence[Current]
+    conn: Connection, entries: Sequence[Entry], people: dict[str, Known], changed: Sequence[Current]
 ) -> list[NewEvent]:
     """Write all rows of the batch; the events that tell of it, numbered in the order of record."""
     made = {e.message.sender.address for e in entries if people[e.message.sender.address].new}
     moved = {c.id: c for c in changed if c.moved and not c.fresh}
-    needed = sum(2 + e.created + (e.related is not None) + len(e.files) for e in entries) + len(made) + len(moved)
+    offered = sum(c.offer is not None for c in changed)
+    needed = (
+        sum(2 + e.created + (e.related is not None) + len(e.files) for e in entries) + len(made) + len(moved) + offered
+    )
     ids = iter(allocate(conn, "ids", needed))
     rows, news, files, index = [], [], [], []
     for e in entries:
@@ -300,13 +251,14 @@ def _write(
         e.id = next(ids)
         text = e.message.visible_text or e.message.text
         conversations.receive(home, e.message, e.id, e.item.received_at, preview(text) or e.message.subject)
-        rows.append(_row(e, home))
+        rows.append(message_row(e, home))
         index.append((e.id, search.indexed(e.message.subject, e.message.sender.name, e.message.text)))
-        files += [_file_row(next(ids), e, file) for file in e.files]
+        files += [file_row(next(ids), e, file) for file in e.files]
         news.append(_event(next(ids), "message.received", e, home, {"auto": True} if e.message.flags else {}))
         if moved.pop(home.id, None):
             news.append(_event(next(ids), "conversation.assigned", e, home, assignment.holder(home)))
     conversations.save(conn, changed)
+    news += [msgspec.structs.replace(new, id=next(ids)) for new in assignment.write_offers(conn, changed)]
     insert_rows(conn, messages, rows)
     insert_rows(conn, attachments, files)
     conversations.add_participants(conn, _joining(entries))
@@ -314,7 +266,7 @@ def _write(
     return news
 
 
-def _openings(e: _Entry, home: Current, person: Known, made: set[str], ids: Iterator[int]) -> list[NewEvent]:
+def _openings(e: Entry, home: Current, person: Known, made: set[str], ids: Iterator[int]) -> list[NewEvent]:
     """What is told before the message itself: a new customer, a new conversation, one it seems related to."""
     news = []
     if e.message.sender.address in made:
@@ -327,7 +279,7 @@ def _openings(e: _Entry, home: Current, person: Known, made: set[str], ids: Iter
     return news
 
 
-def _joining(entries: Sequence[_Entry]) -> list[tuple[int, str, int]]:
+def _joining(entries: Sequence[Entry]) -> list[tuple[int, str, int]]:
     pairs = {}
     for e in entries:
         assert e.conversation is not None
@@ -335,7 +287,7 @@ def _joining(entries: Sequence[_Entry]) -> list[tuple[int, str, int]]:
     return [(conversation, address, channel) for (conversation, address), channel in pairs.items()]
 
 
-def _event(number: int, kind: str, e: _Entry, home: Current, data: dict[str, Any]) -> NewEvent:
+def _event(number: int, kind: str, e: Entry, home: Current, data: dict[str, Any]) -> NewEvent:
     return NewEvent(
         kind,
         home.id,
@@ -346,62 +298,6 @@ def _event(number: int, kind: str, e: _Entry, home: Current, data: dict[str, Any
         at=now(),
         id=number,
     )
-
-
-def _row(e: _Entry, home: Current) -> dict[str, Any]:
-    m = e.message
-    return {
-        "id": e.id,
-        "conversation_id": home.id,
-        "customer_id": home.customer_id,
-        "channel_id": e.item.channel_id,
-        "journal_id": e.item.journal_id,
-        "kind": m.kind,
-        "direction": "in",
-        "sender": m.sender.address,
-        "sender_name": m.sender.name,
-        "subject": m.subject,
-        "text": m.text,
-        "visible_text": m.visible_text,
-        "html": m.html,
-        "details": _details(m),
-        "at": _said_at(e),
-        "received_at": e.item.received_at,
-        "dedupe": e.key,
-        "provider_id": m.provider_id,
-        "external_id": m.external_id[:900],
-        "reply_to_id": e.reply_to_id,
-    }
-
-
-def _details(m: Message) -> str:
-    if not (m.to or m.cc or m.flags or m.also or m.references or m.reply_to or m.language or m.fields):
-        return ""
-    return msgspec.json.encode(
-        Details(
-            tuple((p.address, p.name) for p in m.to),
-            tuple((p.address, p.name) for p in m.cc),
-            m.flags,
-            m.also,
-            m.references[-20:],
-            m.reply_to,
-            m.language,
-            m.fields,
-        )
-    ).decode()
-
-
-def _file_row(number: int, e: _Entry, file: StoredFile) -> dict[str, Any]:
-    return {
-        "id": number,
-        "message_id": e.id,
-        "name": file.name,
-        "type": file.type,
-        "size": file.size,
-        "sha256": file.sha256,
-        "inline_id": file.inline_id,
-        "created_at": e.item.received_at,
-    }
 
 
 def _close_journal(conn: Connection, items: Sequence[Item], outside: set[int]) -> None:

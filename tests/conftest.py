@@ -21,12 +21,14 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # so that "from tests.fakes import until" works however pytest is started
 
+from tests.databases import Stock  # noqa: E402
 from tests.fakes import corpora_folder, need  # noqa: E402
 from tests.guard import Guard  # noqa: E402
 from tests.servers import Dovecot, Postgres, Redis, Server, apart, end_left_over  # noqa: E402
 
 GUARD = Guard()
 KINDS = os.environ.get("HUB_TEST_DATABASES", "sqlite,postgresql").split(",")
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
 numbers = itertools.count(1)
 
 
@@ -115,6 +117,12 @@ def template_database(postgres: Postgres, run_folder: Path) -> str:
     return "hub_template"
 
 
+@pytest.fixture(scope="session")
+def stock(postgres: Postgres, template_database: str) -> Stock:
+    """This worker's PostgreSQL databases, migrated and empty."""
+    return Stock(postgres, template_database, WORKER)
+
+
 async def migrate(url: str) -> None:
     """Bring the database at ``url`` to the current schema."""
     from hub.database import open_database
@@ -140,7 +148,9 @@ def database_url(database_kind: str, request: pytest.FixtureRequest, tmp_path: P
         shutil.copyfile(request.getfixturevalue("template_file"), tmp_path / "hub.db")
         yield f"sqlite:///{tmp_path / 'hub.db'}"
     else:
-        yield from own_database(request.getfixturevalue("postgres"), request.getfixturevalue("template_database"))
+        stock: Stock = request.getfixturevalue("stock")
+        with stock.lend() as name:
+            yield stock.server.url(name)
 
 
 @pytest.fixture
@@ -149,16 +159,10 @@ def empty_database_url(database_kind: str, request: pytest.FixtureRequest, tmp_p
     if database_kind == "sqlite":
         yield f"sqlite:///{tmp_path / 'empty.db'}"
     else:
-        yield from own_database(request.getfixturevalue("postgres"), "template0")
-
-
-def own_database(server: Postgres, template: str) -> Iterator[str]:
-    """A copy of ``template`` for one test."""
-    name = f"hub_{os.environ.get('PYTEST_XDIST_WORKER', 'main')}_{next(numbers)}"
-    server.run(f"CREATE DATABASE {name} TEMPLATE {template}")
-    try:
+        server: Postgres = request.getfixturevalue("postgres")
+        name = f"empty_{WORKER}_{next(numbers)}"
+        server.run(f"CREATE DATABASE {name} TEMPLATE template0")
         yield server.url(name)
-    finally:
         server.run(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -5,6 +5,7 @@ run as root, PostgreSQL gets the unprivileged user that its package makes.
 """
 
 import asyncio
+import contextlib
 import os
 import pwd
 import shutil
@@ -15,7 +16,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -194,18 +195,24 @@ class Postgres(Server):
         """The address of one of its databases."""
         return f"postgresql://postgres@127.0.0.1:{self.port}/{database}"
 
-    def run(self, *statements: str) -> None:
-        """Run statements one by one, each in its own transaction, in the database of the house."""
+    def run(self, *statements: str, database: str = "postgres") -> None:
+        """Run statements one by one, each in its own transaction."""
 
         async def work() -> None:
-            connection = await _asyncpg().connect(self.url(), timeout=10)
-            try:
+            async with self.connected(database) as connection:
                 for statement in statements:
-                    await connection.execute(statement, timeout=60)
-            finally:
-                await connection.close(timeout=10)
+                    await connection.execute(statement)
 
         apart(work)
+
+    @contextlib.asynccontextmanager
+    async def connected(self, database: str = "postgres") -> AsyncIterator[Any]:
+        """A plain connection of asyncpg's; no statement may take longer than a minute."""
+        connection = await _asyncpg().connect(self.url(database), timeout=10, command_timeout=60)
+        try:
+            yield connection
+        finally:
+            await connection.close(timeout=10)
 
 
 def _asyncpg() -> Any:

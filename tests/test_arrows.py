@@ -20,10 +20,11 @@ FLOORS = [
     "messages failpoints text clock addresses i18n hours",
     "adapter database sql tables blobs secretbox bus migrations tasks sandbox sandbox_worker",
     "channels core",
-    "identity conversations directory routing reasons situations assignment presence sla events timeline search access accounts inbox "
-    "journal once receipts",
-    "ingest reading outbox delivery collaboration scheduler feed customers parcel pulling store privacy backup moving administration "
-    "uploads overdue levels",
+    "identity conversations entries directory keywords routing reasons situations assignment presence sla events timeline search "
+    "access accounts inbox journal once receipts",
+    "ingest reading outbox delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
+    "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
+    "simulation_worker",
     "http sessions files web api cli __main__",
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor.split()}

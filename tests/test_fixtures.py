@@ -2,18 +2,21 @@
 
 import asyncio
 import imaplib
+import os
 import socket
 import sqlite3
 import time
+from typing import Any
 
 import asyncpg
 import pytest
 import redis.asyncio
 from redis.exceptions import RedisError
 
+from tests.databases import Stock
 from tests.fakes import until
 from tests.guard import Guard, Outside
-from tests.servers import Dovecot, Postgres, Redis
+from tests.servers import Dovecot, Postgres, Redis, apart
 
 
 async def tables(url: str) -> set[str]:
@@ -36,6 +39,58 @@ async def test_an_empty_database_has_no_tables_and_is_not_shared(empty_database_
 
 async def test_a_database_comes_with_the_schema(database_url: str) -> None:
     assert {"messages", "conversations", "events"} <= await tables(database_url)
+
+
+@pytest.fixture
+def small_stock(postgres: Postgres, template_database: str) -> Stock:
+    """A stock of the test's own with nothing in it yet."""
+    return Stock(postgres, template_database, os.environ.get("PYTEST_XDIST_WORKER", "main"))
+
+
+def value(stock: Stock, name: str, query: str) -> Any:
+    """What a database says."""
+
+    async def work() -> Any:
+        async with stock.server.connected(name) as db:
+            return await db.fetchval(query)
+
+    return apart(work)
+
+
+def test_what_a_test_left_in_a_database_is_gone_when_the_next_one_gets_it(small_stock: Stock) -> None:
+    number = "SELECT value FROM counters WHERE name = 'ids'"
+    with small_stock.lend() as first:
+        before = value(small_stock, first, number)
+        team = "INSERT INTO teams (slug, name, created_at, id) VALUES ('a', 'A', 0, 1)"
+        small_stock.server.run(team, "UPDATE counters SET value = 77", "DELETE FROM alembic_version", database=first)
+        assert value(small_stock, first, number) == 77
+    with small_stock.lend() as second:
+        left = value(small_stock, second, "SELECT count(*) FROM teams")
+        versions = value(small_stock, second, "SELECT count(*) FROM alembic_version")
+        after = value(small_stock, second, number)
+
+    assert first == second
+    assert (left, versions, after) == (0, 1, before)
+
+
+DEEDS = (
+    "DROP INDEX ix_events_customer",
+    "ANALYZE",
+    "INSERT INTO teams SELECT n, n::text, repeat('x', 900), 0 FROM generate_series(1, 10000) n",
+)
+
+
+def test_a_database_in_which_more_than_rows_has_changed_or_which_has_grown_is_thrown_away(small_stock: Stock) -> None:
+    lent = []
+    for deed in (*DEEDS, "DELETE FROM teams"):
+        with small_stock.lend() as name:
+            lent.append(name)
+            small_stock.server.run(deed, database=name)
+    with small_stock.lend() as last:
+        pass
+
+    assert len(set(lent)) == len(lent)
+    assert last == lent[-1]
 
 
 async def test_redis_is_empty_at_the_start_of_a_test(redis_url: str) -> None:

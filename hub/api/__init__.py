@@ -6,13 +6,39 @@ import msgspec
 from aiohttp import web
 
 from hub import sessions
-from hub.api import attachments, channels, conversations, customers, happenings, journal, messages, people
+from hub.api import (
+    attachments,
+    channels,
+    conversations,
+    customers,
+    happenings,
+    hours,
+    journal,
+    messages,
+    people,
+    routing,
+    simulations,
+    sla,
+)
 from hub.api.openapi import document
 from hub.api.wire import ROUTES, serve
 from hub.http import HOUSE, Problem
 
 #: The modules whose handlers registered themselves while they were imported.
-PARTS = (conversations, messages, customers, channels, journal, attachments, happenings, people)
+PARTS = (
+    conversations,
+    messages,
+    customers,
+    channels,
+    journal,
+    attachments,
+    happenings,
+    people,
+    hours,
+    sla,
+    routing,
+    simulations,
+)
 
 #: Whatever is under /api and no address of ours.
 NOWHERE = "/api/{rest}"

@@ -18,7 +18,7 @@ from aiohttp import web
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import accounts, events
+from hub import accounts, events, presence
 from hub.access import Actor, may_see
 from hub.clock import now
 from hub.database import Unavailable, is_passing
@@ -45,7 +45,9 @@ Places = dict[int, tuple[int | None, int | None]]
 
 
 class Reader(Struct, eq=False, weakref=True):
-    """One open stream. ``seen`` is the last event it was told when it joined; ``done`` ends it."""
+    """One open stream. ``seen`` is the last event it was told when it joined; ``done`` ends it; a ``person`` came by a browser's
+    session, not by a program's token.
+    """
 
     transport: asyncio.Transport
     done: asyncio.Future[None]
@@ -53,6 +55,7 @@ class Reader(Struct, eq=False, weakref=True):
     session: str
     actor: Actor
     seen: int
+    person: bool
 
 
 def frame(event: Event) -> bytes:
@@ -94,6 +97,8 @@ class Live:
         self._news = asyncio.Event()
         self._closed = False
         self._ahead: dict[Reader, int] = {}
+        self._here: set[int] = set()
+        self._said_at = 0.0
 
     # ── the loops ────────────────────────────────────────────────────────────────────────────────────────────────
     async def start(self, _app: web.Application) -> None:
@@ -197,9 +202,10 @@ class Live:
         while True:
             self.house.hub.tasks.beat("live-sessions")
             await asyncio.sleep(RECHECK)
-            if not self.readers:
+            if not self.readers and not self._here:
                 continue
             try:
+                await self._say_who_is_here()
                 alive = await self.house.hub.db.read(load_sessions, list({r.session for r in self.readers}))
             except Exception as error:
                 if not is_passing(error):
@@ -212,6 +218,16 @@ class Live:
                     self._end(reader)
                 elif actor != reader.actor:
                     self._move(reader, actor)
+
+    async def _say_who_is_here(self) -> None:
+        """Write down who has the hub open: when somebody comes or goes, and else every `presence.REFRESH`."""
+        here = {r.actor.id for r in self.readers if r.person}
+        if here == self._here and time.monotonic() - self._said_at < presence.REFRESH / 1000:
+            return
+        left = self._here - here
+        await self.house.hub.db.write(presence.seen, sorted(here), sorted(left))
+        self._here, self._said_at = here, time.monotonic()
+        self.house.hub.bus.publish()
 
     def _move(self, reader: Reader, actor: Actor) -> None:
         self._leave(reader)
@@ -244,7 +260,13 @@ class Live:
         if transport is None or transport.is_closing():
             return response
         reader = Reader(
-            transport, asyncio.get_running_loop().create_future(), chunked, accounts.token_hash(token), actor, after
+            transport,
+            asyncio.get_running_loop().create_future(),
+            chunked,
+            accounts.token_hash(token),
+            actor,
+            after,
+            "Authorization" not in request.headers,
         )
         self.readers.add(reader)
         try:

@@ -178,7 +178,7 @@ _ICONS = {
     "customer.merged": "users",
     "customer.unmerged": "users",
     "sla.warned": "clock",
-    "sla.breached": "clock",
+    "sla.breached": "alert",
 }
 _STATUS_ICONS = {"closed": "check", "snoozed": "snooze", "open": "inbox", "waiting": "clock"}
 

@@ -71,6 +71,16 @@ MATRIX: dict[str, Row] = {
     "GET /teams": Row(_ALL),
     "POST /teams": Row((401, 403, 403, 403, 201), {"name": "east"}),
     "PUT /teams/{id}/members": Row((401, 403, 403, 403, 200), {"members": []}),
+    "GET /hours": Row(_ALL),
+    "POST /hours": Row((401, 403, 403, 403, 201), {"name": "x", "zone": "UTC"}),
+    "GET /hours/{id}": Row(_ALL),
+    "PATCH /hours/{id}": Row((401, 403, 403, 403, 200), {"name": "y"}),
+    "DELETE /hours/{id}": Row((401, 403, 403, 403, 204)),
+    "GET /sla_policies": Row(_ALL),
+    "POST /sla_policies": Row((401, 403, 403, 403, 201), {"name": "x", "first_minutes": 60}),
+    "GET /sla_policies/{id}": Row(_ALL),
+    "PATCH /sla_policies/{id}": Row((401, 403, 403, 403, 200), {"position": 1}),
+    "DELETE /sla_policies/{id}": Row((401, 403, 403, 403, 204)),
 }
 #: What changes something must come after everything that needs it.
 LAST = ("PUT /conversations/{id}/assignee", "PATCH /channels/{id}", "DELETE /channels/{id}", "PUT /teams/{id}/members")
@@ -88,6 +98,8 @@ def test_every_route_has_a_row_in_the_matrix() -> None:
 async def own_ids(house: House) -> dict[str, str]:
     """Ids of what belongs to the north team, by the first word of a path."""
     conversation = next(c for c in (await house.get("/conversations"))["items"] if c["customer_name"] == "Nora North")
+    hours = await house.ask("admin", "POST", "/hours", {"name": "Office", "zone": "Europe/Berlin"})
+    policy = await house.ask("admin", "POST", "/sla_policies", {"name": "Gold", "next_minutes": 60})
     return {
         "conversations": conversation["id"],
         "messages": conversation["last_message"],
@@ -97,6 +109,8 @@ async def own_ids(house: House) -> dict[str, str]:
         "attachments": "999",
         "employees": str(house.people["light"]),
         "teams": str(house.teams["north"]),
+        "hours": hours.json["id"],
+        "sla_policies": policy.json["id"],
     }
 
 

@@ -25,7 +25,9 @@ async def test_a_conversation_has_everything_the_contract_names(house: House) ->
     assert conversation["team"] == str(house.teams["north"])
     assert conversation["channels"] == [str(house.channels["north"].config.id)]
     assert conversation["waiting_since"].endswith("Z")
-    assert conversation["reason"] == "Team of the channel: north → Nobody in north is free → Waits in the queue of north"
+    assert (
+        conversation["reason"] == "Team of the channel: north → Nobody in north is free → Waits in the queue of north"
+    )
     assert conversation["unread"] == 1
 
 

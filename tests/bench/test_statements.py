@@ -12,9 +12,9 @@ from sqlalchemy.engine import Connection
 from hub import accounts, administration, channels, directory, ingest, journal, tables
 from hub.clock import now
 from hub.core import Hub
+from hub.entries import Item
 from hub.journal import Kept
 from hub.messages import Envelope, Message, Party, Reading
-from hub.store import Item
 from tests.bench.plans import engines_of, listening
 
 SIZES = (1, 10, 200)
@@ -61,7 +61,11 @@ def items(hub: Hub, ids: range, first: int) -> list[Item]:
     found = []
     for n, number in enumerate(ids, first):
         message = Message(f"m{n}", Party(f"api:sender-{n - n % 2}", f"Sender {n}"), text=f"Guten Tag {n}")
-        found.append(Item(number, channel, hub.channels.by_id[channel].row.team_id, False, 1_700_000_000_000, Reading((message,))))
+        found.append(
+            Item(
+                number, channel, hub.channels.by_id[channel].row.team_id, False, 1_700_000_000_000, Reading((message,))
+            )
+        )
     return found
 
 

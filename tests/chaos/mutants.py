@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 
 from config.app import Server
-from hub import database, delivery, feed, ingest, store
+from hub import database, delivery, entries, feed, ingest, store
 from hub.delivery import Delivery, Outcome
 from hub.ingest import Ingest
 from hub.messages import Outgoing, Sent
@@ -54,12 +54,12 @@ async def _ack_early(server: Server) -> None:
 
 
 async def _no_unique(server: Server) -> None:
-    key = store.dedupe_key
+    key = entries.dedupe_key
 
     def other(channel_id: int, provider_id: str) -> str:
         return key(channel_id, provider_id) + secrets.token_hex(4)
 
-    store.dedupe_key = other
+    entries.dedupe_key = other
 
 
 async def _no_idempotency(server: Server) -> None:
@@ -131,14 +131,14 @@ async def _deaf(server: Server) -> None:
 
 def poison() -> None:
     """No sabotage: from now on the database refuses messages that say POISON, as it would for contents it cannot hold."""
-    row = store._row
+    row = store.message_row
 
     def picky(e: Any, home: Any) -> dict[str, Any]:
         if e.message.text == "POISON":
             raise ValueError("this cannot be stored")
         return row(e, home)
 
-    store._row = picky
+    store.message_row = picky
 
 
 _ALL = {

@@ -65,14 +65,14 @@ async def test_messages_of_one_sender_keep_their_order_and_share_a_conversation(
 
 async def test_a_poisonous_message_is_set_aside_alone(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     channel = await rig.channel()
-    honest = store._row
+    honest = store.message_row
 
     def poisoned(e: Any, home: Any) -> dict[str, Any]:
         if e.message.text == "poison":
             raise IntegrityError("INSERT", {}, ValueError("poison"))
         return honest(e, home)
 
-    monkeypatch.setattr(store, "_row", poisoned)
+    monkeypatch.setattr(store, "message_row", poisoned)
     said = [message("poison" if i == 7 else f"fine {i}", who=f"api:{i}") for i in range(20)]
     await asyncio.gather(
         *(rig.server.ingest.keep(Envelope(channel, b"{}", "test", now()), Reading((m,))) for m in said)
@@ -84,7 +84,7 @@ async def test_a_poisonous_message_is_set_aside_alone(rig: Rig, monkeypatch: pyt
     assert "poison" in failed["error"]
     assert await rig.count("events", "kind = 'journal.failed'") == 1
 
-    monkeypatch.setattr(store, "_row", honest)
+    monkeypatch.setattr(store, "message_row", honest)
     body = b'{"messages": [{"id": "late", "from": {"address": "7"}, "text": "cured"}]}'
     await rig.hub.db.write(lambda c: c.execute(journal.journal.update().values(body=body)).rowcount)
     await rig.hub.db.write(lambda c: journal.replay(c, failed=True))

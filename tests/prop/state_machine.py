@@ -40,6 +40,7 @@ from hub import (
     collaboration,
     customers,
     delivery,
+    entries,
     ingest,
     journal,
     outbox,
@@ -71,7 +72,7 @@ T = TypeVar("T")
 _FORGET = sa.update(deliveries).where(deliveries.c.state == "sending").values(state="sent")
 #: The sabotage → what it does to which module.
 MUTANTS: dict[str, tuple[Any, str, Any]] = {
-    "no-unique": (store, "dedupe_key", lambda channel, number: f"{channel}:{number}:{secrets.token_hex(4)}"),
+    "no-unique": (entries, "dedupe_key", lambda channel, number: f"{channel}:{number}:{secrets.token_hex(4)}"),
     "no-lattice": (receipts, "climbs", lambda before, after: before != after),
     "no-early-receipts": (receipts, "park", lambda conn, early: None),
     "no-sweep": (journal, "claim_orphans", lambda conn, lease, most: []),
@@ -373,7 +374,7 @@ def run(examples: int, steps: int, mutant: str = "", seconds: float = 0) -> str:
         report_multiple_bugs=False,
     )
     patches = [mock.patch.object(*MUTANTS[mutant])] if mutant else []
-    row = store._row
+    row = store.message_row
     mutants.poison()
     try:
         for patch in patches:
@@ -386,7 +387,7 @@ def run(examples: int, steps: int, mutant: str = "", seconds: float = 0) -> str:
     finally:
         for patch in patches:
             patch.stop()
-        store._row = row
+        store.message_row = row
         while TEMPLATE:
             TEMPLATE.pop().close()
     return ""

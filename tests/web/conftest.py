@@ -1,6 +1,7 @@
 """A running server with two employees, an api channel and its customer's messages; and a client without JavaScript."""
 
 import asyncio
+import contextlib
 import functools
 import hashlib
 import hmac
@@ -158,22 +159,29 @@ def fill(conn: Any, box: Any) -> tuple[Any, dict[str, int]]:
     return channel, people
 
 
-@pytest.fixture
-async def site(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+@contextlib.asynccontextmanager
+async def running(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
     """The whole server in this process, on a port of its own. It looks at the sessions of open streams ten times as often."""
     from config.app import build
 
     monkeypatch.setattr("hub.web.live.RECHECK", 0.2)
-    server = await build(settings(), migrate=True)
+    server = await build(settings, migrate=True)
     channel, people = await server.hub.db.write(fill, server.hub.box)
     await server.start()
-    running = Site(server, channel, people)
+    site = Site(server, channel, people)
     try:
-        yield running
+        yield site
     finally:
-        for browser in running.browsers:
+        for browser in site.browsers:
             for end in browser.at_the_end:
                 await end()
             await browser.http.close()
         async with asyncio.timeout(20):
             await server.stop()
+
+
+@pytest.fixture
+async def site(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    """A running server, see `running`."""
+    async with running(settings(), monkeypatch) as here:
+        yield here

@@ -5,13 +5,20 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import sqlalchemy as sa
 
 from tests.fakes import lacking
-from tests.web.conftest import PASSWORD, Site
+from tests.web.conftest import PASSWORD, Site, running
 from tests.web.test_live import joined
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(180), pytest.mark.may_block]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    pytest.mark.may_block,
+    pytest.mark.xdist_group("browser"),  # one worker starts a browser, not each of them
+    pytest.mark.asyncio(loop_scope="module"),
+]
 
 ARGS = [
     "--headless=new",
@@ -32,9 +39,9 @@ def database_kind(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.fixture
-async def chrome(chromium: str) -> AsyncIterator[Any]:
-    """A browser; skips where Playwright or Chromium is missing."""
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def one_browser(chromium: str) -> AsyncIterator[Any]:
+    """The browser of all these tests; skips where Playwright or Chromium is missing."""
     try:
         from playwright.async_api import async_playwright
     except ImportError:
@@ -43,6 +50,21 @@ async def chrome(chromium: str) -> AsyncIterator[Any]:
         browser = await driver.chromium.launch(executable_path=chromium, args=ARGS)
         yield browser
         await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def chrome(one_browser: Any) -> AsyncIterator[Any]:
+    """A browser; what a test opened in it, cookies and all, is gone with the test."""
+    yield one_browser
+    for context in one_browser.contexts:
+        await context.close()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def site(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    """A server of each test's own, in the loop that the browser is driven from."""
+    async with running(settings(), monkeypatch) as here:
+        yield here
 
 
 async def signed_in(chrome: Any, site: Site, who: str = "anna", width: int = 1440, scheme: str = "light") -> Any:
