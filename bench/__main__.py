@@ -1,6 +1,6 @@
 """All measurements, each with its bars beside it: one line for people and one line of JSON.
 
-    python -m bench [--quick] [--database URL] [ingest mail delivery live pages]
+    python -m bench [--quick] [--database URL] [ingest mail delivery live pages simulation]
 
 Without --database on SQLite and on a PostgreSQL of its own (fsync on). URL is postgresql://… of a server where databases may be
 made, or the word sqlite.
@@ -20,10 +20,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import delivery, ingest, live, mail, pages, servers
+from bench import delivery, ingest, live, mail, pages, servers, simulation
 from bench.fill import Filled, fill
 
-BENCHES = ("ingest", "mail", "delivery", "live", "pages")
+BENCHES = ("ingest", "mail", "delivery", "live", "pages", "simulation")
 #: Messages per second over HTTP, their share of what one durable insert allows, and how much a full house may cost.
 INGEST_BAR, INGEST_SHARE, FULL_BAR = 1000.0, 0.25, 0.8
 
@@ -134,6 +134,11 @@ def run_pages(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]
             sizes[count] = pages.measure(url, inside, Path(folder), 20 if quick else 200)
     for record in pages.verdict(sizes):
         yield f"page {record.pop('page')}", record
+
+
+def run_simulation(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A hundred thousand contacts with ten messages each, through the present table of questions and a changed one."""
+    yield "simulation", simulation.run(*house.filled(20_000 if quick else 1_000_000))
 
 
 def main() -> int:

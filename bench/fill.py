@@ -29,6 +29,7 @@ PER_CONVERSATION = 10
 BLOCK = 1000  # conversations whose messages are interleaved
 STRIDE = 6  # numbers of the counter of ids that one message and what belongs to it may use
 BEGIN = 1_700_000_000_000
+SPAN = 20_000_000_000  # milliseconds; all messages lie within 231 days
 #: From this size on the indexes are made after the rows.
 LARGE = 100_000
 KINDS = ("in", "out", "in", "out", "in", "in", "out", "note", "in", "out")
@@ -78,7 +79,7 @@ class House:
         self.channels = range(people + 28, people + 33)
         self.first_customer = people + 33
         self.first_identity = self.first_customer + self.customers
-        self.step = 20_000_000_000 // max(1, count)  # milliseconds; all messages lie within 230 days
+        self.step = SPAN // max(1, count)  # milliseconds
 
     def counters(self) -> dict[str, int]:
         """Where the counters stand afterwards."""
@@ -136,17 +137,30 @@ def people(house: House) -> Rows:
     members = {(t[6], e[2]), *((t[n % 6], e[n]) for n in range(3, 20)), (t[0], e[1]), (t[1], e[1])}
     rows: Rows = {
         "employees": [
-            (n, f"person-{n}@example.org", f"Person {n}", "admin" if n == e[0] else "agent", "en", None, BEGIN, None)
+            (
+                n,
+                f"person-{n}@example.org",
+                f"Person {n}",
+                "admin" if n == e[0] else "agent",
+                "en",
+                None,
+                BEGIN,
+                None,
+                "",
+                "",
+                1000,
+                None,
+            )
             for n in e
         ],
-        "teams": [(n, f"team-{n}", f"Team {n}", BEGIN) for n in t],
+        "teams": [(n, f"team-{n}", f"Team {n}", BEGIN, "", None, None, 0, 0) for n in t],
         "team_members": sorted(members),
         "channels": [
-            (n, "api", f"Channel {n}", f"filled-{n}", t[i % 6], "", b"", "", None, BEGIN, None)
+            (n, "api", f"Channel {n}", f"filled-{n}", t[i % 6], "", b"", "", None, BEGIN, None, None)
             for i, n in enumerate(house.channels)
         ],
         "customers": [
-            (house.first_customer + i, f"Customer {n}", f"customer {n}", None, None, "", BEGIN)
+            (house.first_customer + i, f"Customer {n}", f"customer {n}", None, None, "", BEGIN, None)
             for i in range(house.customers)
             for n in (i * 7919 % 100_003,)
         ],
@@ -270,6 +284,7 @@ class Writer:
                 number, f"Case {c}", status, "", h.first_customer + position, h.channel_of(c), h.team_of(c), h.assignee_of(c),
                 "team", self.words[last * 4001 % len(self.words)][0][:140], int(waits), h.ids + last * STRIDE + 3, at,
                 at if waits else None, at + 86_400_000 if status == "snoozed" else None, at if status == "closed" else None, at,
+                None, at if h.assignee_of(c) else None,
             )
         )  # fmt: skip
         rows["participants"].append((number, f"api:filled-{position}", h.channel_of(c)))

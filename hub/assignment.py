@@ -13,12 +13,13 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import conversations, presence, routing, situations
+from hub import conversations, identity, presence, routing, situations, sla
 from hub.clock import now
 from hub.conversations import Current, Offer
 from hub.directory import LIVE, Directory, current
 from hub.events import NewEvent
 from hub.routing import Decision, Missing, Situation, Staff, Standing, Step
+from hub.situations import Person
 from hub.sql import hold, is_postgres
 
 #: Whoever has been offered something is busy until they have answered.
@@ -65,6 +66,47 @@ def standings(conn: Connection, d: Directory, ids: Iterable[int], at: int) -> St
 def choose(conn: Connection, d: Directory, contacts: Sequence[Situation]) -> list[Decision]:
     """A decision for each contact, in their order; each counts for the ones after it. A few statements, however many there are."""
     staff: Staff = {}
+    decisions = _decide_all(conn, d, contacts, staff)
+    _note_turns(conn, contacts, decisions, staff)
+    return decisions
+
+
+def ask(
+    conn: Connection,
+    channel_id: int,
+    sender: str,
+    *,
+    subject: str = "",
+    text: str = "",
+    language: str = "",
+    fields: dict[str, str] | None = None,
+) -> Decision:
+    """Whom a contact would go to now: whom a call rings, whom a visit is announced to. Nothing is written.
+
+    The same questions as for a message; five statements at most, because a telephone is ringing. ``others`` can be tried next.
+    """
+    d = current(conn)
+    found = identity.find(conn, [sender]).get(sender)
+    known = situations.people(conn, [found.id]) if found else {}
+    person = known.get(found.id, Person()) if found else Person()
+    channel = d.channels.get(channel_id)
+    contact = situations.situation(
+        d,
+        person,
+        now(),
+        channel_id,
+        channel.team_id if channel else None,
+        customer_id=found.id if found else 0,
+        sender=sender,
+        subject=subject,
+        text=text,
+        language=language,
+        fields=fields,
+    )
+    return _decide_all(conn, d, [contact], {})[0]
+
+
+def _decide_all(conn: Connection, d: Directory, contacts: Sequence[Situation], staff: Staff) -> list[Decision]:
     while missing := _missing(d, contacts, staff):
         staff |= standings(conn, d, missing, contacts[0].at)
     decisions = []
@@ -72,7 +114,6 @@ def choose(conn: Connection, d: Directory, contacts: Sequence[Situation]) -> lis
         decision = _decide(conn, d, s, staff)
         routing.take(d, s, staff, decision)
         decisions.append(decision)
-    _note_turns(conn, contacts, decisions, staff)
     return decisions
 
 
@@ -100,7 +141,7 @@ def _note_turns(conn: Connection, contacts: Sequence[Situation], decisions: Sequ
     got = {
         decision.assignee_id
         for s, decision in zip(contacts, decisions, strict=True)
-        if decision.assignee_id is not None and decision.assignee_id != s.assignee_id
+        if decision.assignee_id is not None and decision.assignee_id != s.holder_id
     }
     if got:
         conn.execute(_assigned, [{"employee": number, "at": staff[number].assigned_at} for number in sorted(got)])
@@ -206,4 +247,6 @@ def reroute(conn: Connection, asked: Sequence[Again], *, only_people: bool = Fal
         and (settle(d, again.home, s, decision, again.why) or again.home.offer)
     ]
     conversations.save(conn, changed)
-    return [told(home) for home in changed if home.moved] + write_offers(conn, changed)
+    news = [told(home) for home in changed if home.moved] + write_offers(conn, changed)
+    hold(conn, "ids")  # clocks change behind it
+    return news + sla.follow(conn, d, [home for home in changed if home.moved])

@@ -178,7 +178,9 @@ def receive(current: Current, message: Message, message_id: int, at: int, previe
     current.last_message_id, current.last_message_at, current.preview = message_id, at, preview
     if not current.subject and message.subject:
         current.subject = message.subject
-    if current.fresh or not {"auto_reply", "bounce"} & set(message.flags):
-        current.unread += 1
+    machine = bool({"auto_reply", "bounce"} & set(message.flags))
+    if not machine:
         current.waiting_since = current.waiting_since or at
+    if current.fresh or not machine:
+        current.unread += 1
         current.status, current.snoozed_until, current.closed_at = "open", None, None

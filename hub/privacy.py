@@ -31,7 +31,9 @@ from hub.tables import (
     journal,
     merges,
     messages,
+    offers,
     participants,
+    sla_clocks,
     tags,
 )
 from hub.tables import events as happened
@@ -284,7 +286,8 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
             unread=0,
         )
     )
-    conn.execute(sa.delete(tags).where(among(tags.c.conversation_id, homes)))
+    for table in (tags, sla_clocks, offers):
+        conn.execute(sa.delete(table).where(among(table.c.conversation_id, homes)))
     of_theirs = sa.or_(among(participants.c.conversation_id, homes), among(participants.c.address, addresses))
     conn.execute(sa.delete(participants).where(of_theirs))
     conn.execute(sa.delete(identities).where(among(identities.c.customer_id, people)))

@@ -26,6 +26,7 @@ Step = tuple[str | int | None, ...]
 class Situation(Struct, frozen=True):
     """A contact as routing sees it. ``kind`` is the channel's; ``team_id`` the channel's team; ``assignee_id`` who works on the open
     conversation; ``last_agent_id`` who spoke with the customer last; ``region`` like DE-NI; ``excluded``: has declined or been silent.
+    ``held``: the assignee has this very conversation; else it is another open one of the customer, and this one would be more work.
     """
 
     at: int
@@ -46,6 +47,12 @@ class Situation(Struct, frozen=True):
     attributes: dict[str, str] = {}
     fields: dict[str, str] = {}
     excluded: frozenset[int] = frozenset()
+    held: bool = True
+
+    @property
+    def holder_id(self) -> int | None:
+        """Whose load this contact is already."""
+        return self.assignee_id if self.held else None
 
 
 class Standing(Struct):
@@ -274,7 +281,7 @@ def _hindrance(d: Directory, s: Situation, staff: Staff, employee_id: int, c: Ca
         raise Missing({employee_id, *_deputies(d, employee_id, s.at)})
     if s.kind in LIVE and standing.state != "available":
         return (standing.state, person.name)
-    if employee_id != s.assignee_id and standing.load + d.weight(s.kind) > person.capacity:
+    if employee_id != s.holder_id and standing.load + d.weight(s.kind) > person.capacity:
         return ("full", person.name, standing.load, person.capacity)
     return None
 
@@ -353,7 +360,7 @@ def _turn(team: Team, standing: Standing, member: int) -> tuple[int, int]:
 
 def take(d: Directory, s: Situation, staff: Staff, decision: Decision) -> None:
     """Note in ``staff`` what the decision gave to whom, for the next one of the same moment."""
-    if decision.assignee_id is not None and decision.assignee_id != s.assignee_id:
+    if decision.assignee_id is not None and decision.assignee_id != s.holder_id:
         standing = staff.setdefault(decision.assignee_id, Standing())
         standing.load += d.weight(s.kind)
         # later than everybody's last one, also within the same millisecond

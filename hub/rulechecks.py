@@ -56,7 +56,9 @@ def _conditions(d: Directory, c: Conditions) -> Conditions:
         attributes=_pairs("conditions.attributes", c.attributes),
         fields=_pairs("conditions.fields", c.fields),
         priorities=_texts("conditions.priorities", c.priorities),
-        hours=_known("conditions.hours", "are no business hours", [c.hours], d.hours)[0] if c.hours is not None else None,
+        hours=_known("conditions.hours", "are no business hours", [c.hours], d.hours)[0]
+        if c.hours is not None
+        else None,
     )
 
 

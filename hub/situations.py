@@ -21,34 +21,32 @@ LOOKED_BACK = 5
 
 
 class Person(Struct, frozen=True):
-    """What routing knows of a customer."""
+    """What routing knows of a customer; ``open_with_id``: who works on an open conversation of theirs."""
 
     owner_id: int | None = None
     company_owner_id: int | None = None
     last_agent_id: int | None = None
+    open_with_id: int | None = None
     attributes: dict[str, str] = {}
 
 
 def _people_statement() -> sa.Select[Any]:
     c, firm, v = customers.alias("c"), customers.alias("firm"), conversations.alias("v")
     recent = (
-        sa.select(v.c.assignee_id, v.c.last_message_id)
+        sa.select(v.c.assignee_id, v.c.status, v.c.last_message_id)
         .where(v.c.customer_id == c.c.id)
         .order_by(v.c.last_message_id.desc())
         .limit(LOOKED_BACK)
         .correlate(c)
         .subquery("recent")
     )
-    last = (
-        sa.select(recent.c.assignee_id)
-        .where(recent.c.assignee_id.is_not(None))
-        .order_by(recent.c.last_message_id.desc())
-        .limit(1)
-        .correlate(c)
-        .scalar_subquery()
-    )
+    last = sa.select(recent.c.assignee_id).where(recent.c.assignee_id.is_not(None))
+    last = last.order_by(recent.c.last_message_id.desc()).limit(1).correlate(c)
+    running = last.where(recent.c.status.in_(("open", "waiting")))
     return (
-        sa.select(c.c.id, c.c.owner_id, firm.c.owner_id, last, c.c.attributes)
+        sa.select(
+            c.c.id, c.c.owner_id, firm.c.owner_id, last.scalar_subquery(), running.scalar_subquery(), c.c.attributes
+        )
         .outerjoin_from(c, firm, firm.c.id == c.c.company_id)
         .where(among(c.c.id, "ids"))
     )
@@ -60,8 +58,8 @@ _people = _people_statement()
 def people(conn: Connection, ids: Sequence[int]) -> dict[int, Person]:
     """What is known of these customers. One statement."""
     return {
-        number: Person(owner, company_owner, last, _texts(attributes))
-        for number, owner, company_owner, last, attributes in conn.execute(_people, {"ids": list(ids)})
+        number: Person(owner, company_owner, last, running, _texts(attributes))
+        for number, owner, company_owner, last, running, attributes in conn.execute(_people, {"ids": list(ids)})
     }
 
 
@@ -98,7 +96,7 @@ def situation(
         customer_id,
         person.owner_id,
         person.company_owner_id,
-        assignee_id,
+        assignee_id if assignee_id is not None else person.open_with_id,
         person.last_agent_id,
         sender,
         subject,
@@ -109,6 +107,7 @@ def situation(
         person.attributes,
         fields or {},
         excluded,
+        assignee_id is not None,
     )
 
 

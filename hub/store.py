@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Connection
 
-from hub import assignment, conversations, directory, events, identity, journal, receipts, search, situations
+from hub import assignment, conversations, directory, events, identity, journal, receipts, search, situations, sla
 from hub.clock import now
 from hub.conversations import Current, Seen
 from hub.directory import Directory
@@ -43,10 +43,11 @@ def store(conn: Connection, box: SecretBox, items: Sequence[Item], closed_after:
     entries, outside = _fresh(conn, items)
     news: list[NewEvent] = []
     if entries:
+        d = directory.current(conn)
         people = identity.resolve(conn, [e.message.sender for e in entries])
         changed = _place(conn, box, entries, people, closed_after)
-        _route(conn, entries, people, changed)
-        news = _write(conn, entries, people, changed)
+        _route(conn, d, entries, people, changed)
+        news = _write(conn, d, entries, people, changed)
     _close_journal(conn, items, outside)
     last = events.append(conn, news + told)
     hit("ingest.before_commit")
@@ -188,9 +189,10 @@ def _begin(e: Entry, person: Known) -> Current:
     )
 
 
-def _route(conn: Connection, entries: Sequence[Entry], people: dict[str, Known], changed: Sequence[Current]) -> None:
+def _route(
+    conn: Connection, d: Directory, entries: Sequence[Entry], people: dict[str, Known], changed: Sequence[Current]
+) -> None:
     """Give numbers to new conversations, and them to somebody; whose people have become absent goes to others too."""
-    d = directory.current(conn)
     began = {id(e.conversation): e for e in reversed(entries) if e.conversation is not None}
     lost = [c for c in changed if not c.fresh and id(c) in began and _lost(d, c)]
     fresh = [c for c in changed if c.fresh]
@@ -233,7 +235,7 @@ def _contact(d: Directory, known: dict[int, Person], e: Entry, home: Current, mo
 
 
 def _write(
-    conn: Connection, entries: Sequence[Entry], people: dict[str, Known], changed: Sequence[Current]
+    conn: Connection, d: Directory, entries: Sequence[Entry], people: dict[str, Known], changed: Sequence[Current]
 ) -> list[NewEvent]:
     """Write all rows of the batch; the events that tell of it, numbered in the order of record."""
     made = {e.message.sender.address for e in entries if people[e.message.sender.address].new}
@@ -259,6 +261,7 @@ def _write(
             news.append(_event(next(ids), "conversation.assigned", e, home, assignment.holder(home)))
     conversations.save(conn, changed)
     news += [msgspec.structs.replace(new, id=next(ids)) for new in assignment.write_offers(conn, changed)]
+    news += sla.follow(conn, d, changed)
     insert_rows(conn, messages, rows)
     insert_rows(conn, attachments, files)
     conversations.add_participants(conn, _joining(entries))

@@ -83,7 +83,6 @@ conversations = Table(
     Index(None, "customer_id", "last_message_id"),
     Index(None, "channel_id", "status", "last_message_id"),
     partial("ix_conversations_snoozed", "snoozed_until", where="status = 'snoozed'"),
-    partial("ix_conversations_load", "assignee_id", "channel_id", where="status = 'open' AND assignee_id IS NOT NULL"),
     partial("ix_conversations_covering", "covering_id", where="covering_id IS NOT NULL"),
     partial(
         "ix_conversations_queue",

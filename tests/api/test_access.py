@@ -71,6 +71,19 @@ MATRIX: dict[str, Row] = {
     "GET /teams": Row(_ALL),
     "POST /teams": Row((401, 403, 403, 403, 201), {"name": "east"}),
     "PUT /teams/{id}/members": Row((401, 403, 403, 403, 200), {"members": []}),
+    "GET /routing/rules": Row(_ALL),
+    "POST /routing/rules": Row((401, 403, 403, 403, 201), {"name": "x", "target": {"team": "{team}"}}),
+    "GET /routing/rules/{id}": Row(_ALL),
+    "PATCH /routing/rules/{id}": Row((401, 403, 403, 403, 200), {"enabled": True}),
+    "DELETE /routing/rules/{id}": Row((401, 403, 403, 403, 422)),
+    "PUT /routing/rules/order": Row((401, 403, 403, 403, 422), {"ids": []}),
+    "GET /routing/settings": Row(_ALL),
+    "PUT /routing/settings": Row((401, 403, 403, 403, 200), {"capacity": 30, "weights": {}}),
+    "POST /routing/decisions": Row((401, 403, 403, 403, 200), {"channel": "{channel}"}),
+    "GET /routing/simulations": Row((401, 403, 403, 403, 200)),
+    "POST /routing/simulations": Row((401, 403, 403, 403, 201), {"days": 1, "rules": []}),
+    "GET /routing/simulations/{id}": Row((401, 403, 403, 403, 404)),
+    "DELETE /routing/simulations/{id}": Row((401, 403, 403, 403, 404)),
     "GET /hours": Row(_ALL),
     "POST /hours": Row((401, 403, 403, 403, 201), {"name": "x", "zone": "UTC"}),
     "GET /hours/{id}": Row(_ALL),
@@ -109,6 +122,7 @@ async def own_ids(house: House) -> dict[str, str]:
         "attachments": "999",
         "employees": str(house.people["light"]),
         "teams": str(house.teams["north"]),
+        "routing": "1",
         "hours": hours.json["id"],
         "sla_policies": policy.json["id"],
     }
@@ -117,7 +131,13 @@ async def own_ids(house: House) -> dict[str, str]:
 def filled(tree: Any, ids: dict[str, str]) -> Any:
     """The body with the ids it refers to."""
     words = {"{channel}": ids["channels"], "{customer}": ids["customers"], "{team}": ids["teams"]}
-    return {key: words.get(value, value) if isinstance(value, str) else value for key, value in tree.items()}
+
+    def put(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: put(inner) for key, inner in value.items()}
+        return words.get(value, value) if isinstance(value, str) else value
+
+    return put(tree)
 
 
 async def ask(house: House, who: str, name: str, ids: dict[str, str]) -> Answer:

@@ -195,7 +195,7 @@ class House:
     # ── its table of questions ────────────────────────────────────────────────────────────────────────────────────────
     def target(self, text: str) -> Target:
         """``Gül``, ``Service`` or ``Gül then Sales``."""
-        given: dict[str, str] = {}
+        given: dict[str, Any] = {}
         for name in re.split(r",? then |^team ", text):
             if name in self.numbers:
                 given["employee"] = str(self.numbers[name])
@@ -297,6 +297,8 @@ def contact(text: str, house: House) -> tuple[Situation, str, str]:
             given["at"] = moment(clause)
         elif clause.startswith("company owner "):
             given["company_owner_id"] = house.numbers[clause.split()[2]]
+        elif clause.startswith("also with "):
+            given |= {"assignee_id": house.numbers[clause.split()[2]], "held": False}
         elif word in PEOPLE:
             given[PEOPLE[word]] = house.numbers[rest]
         elif word == "asked":

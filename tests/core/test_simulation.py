@@ -240,7 +240,7 @@ async def test_how_far_it_is_stands_in_the_row_and_cancelling_ends_the_worker(
     assert not await rig.hub.db.write(simulation.cancel, 999_999)
 
 
-async def told(rig: Rig, number: int, *wanted: object) -> bool:
+async def told(rig: Rig, number: int, *wanted: object) -> Any:
     row = await state(rig, number)
     return (row.state, row.done, row.total) == wanted
 
@@ -270,7 +270,7 @@ async def test_a_simulation_that_a_restart_broke_off_begins_again(
         await first.stop()
 
     second = await build(settings(), migrate=True, roles=("worker",))
-    assert (await second.hub.db.read(simulation.one, number)).state == "running"
+    assert (await state(Rig(second), number)).state == "running"
     await second.start()
     row = await ended(Rig(second), number)
     await second.stop()

@@ -169,14 +169,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_conversations_created_at"), "conversations", ["created_at"], unique=False)
     op.create_index(
-        "ix_conversations_load",
-        "conversations",
-        ["assignee_id", "channel_id"],
-        unique=False,
-        sqlite_where=sa.text("status = 'open' AND assignee_id IS NOT NULL"),
-        postgresql_where=sa.text("status = 'open' AND assignee_id IS NOT NULL"),
-    )
-    op.create_index(
         "ix_conversations_queue",
         "conversations",
         ["team_id", "waiting_since", "id"],
