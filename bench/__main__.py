@@ -20,10 +20,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import delivery, ingest, live, mail, pages, servers, simulation
+from bench import delivery, ingest, live, mail, pages, routing, servers, simulation
 from bench.fill import Filled, fill
 
-BENCHES = ("ingest", "mail", "delivery", "live", "pages", "simulation")
+BENCHES = ("ingest", "routing", "mail", "delivery", "live", "pages", "simulation")
 #: Messages per second over HTTP, their share of what one durable insert allows, and how much a full house may cost.
 INGEST_BAR, INGEST_SHARE, FULL_BAR = 1000.0, 0.25, 0.8
 
@@ -104,6 +104,11 @@ def run_ingest(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]
 
 def _rounded(figures: dict[str, Any]) -> dict[str, Any]:
     return {key: round(value, 3) if isinstance(value, float) else value for key, value in figures.items()}
+
+
+def run_routing(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What it costs to find out whom a message goes to, and how long a ringing telephone waits for that."""
+    yield "routing", routing.run(house.empty, quick)
 
 
 def run_mail(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:

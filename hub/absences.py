@@ -5,21 +5,25 @@ planned → begun (their open conversations are being passed on) → on → over
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import accounts, conversations, directory, events, hours
+from hub import accounts, assignment, conversations, directory, events, hours
 from hub.access import Actor, Forbidden
 from hub.assignment import Again, reroute, told
-from hub.clock import now
+from hub.clock import now, parse_time
 from hub.conversations import Current
 from hub.events import NewEvent
 from hub.outbox import NotFound
 from hub.routing import Decision, Step
-from hub.sql import allocate, among, lit
+from hub.sql import allocate, among, is_postgres, lit
 from hub.tables import absences, employees
 from hub.tables import conversations as table
 from hub.text import clean_line
@@ -28,17 +32,56 @@ from hub.text import clean_line
 AT_ONCE = 200
 #: Kinds of absence; ``sick`` is shown as absent to colleagues all the same.
 KINDS = ("leave", "sick", "training", "other")
+#: Absences shown at once.
+MOST = 5000
+#: No moment may be later than this (the end of the year 9998).
+LATEST = 253_370_764_800_000
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
-def listing(conn: Connection, employee_id: int | None = None, *, over: bool = False) -> list[Any]:
-    """Absences by their beginning: of one employee or of all; those that are over only when asked for."""
+def listing(
+    conn: Connection, employee_id: int | None = None, *, over: bool = False, since: int = 0, until: int | None = None
+) -> list[Any]:
+    """Absences by their beginning: of one employee or of all; those that are over only when asked for.
+
+    Only those that have not ended at ``since`` and begin before ``until``.
+    """
     a = absences.c
     statement = sa.select(absences).order_by(a.starts_at, a.id)
     if employee_id is not None:
         statement = statement.where(a.employee_id == employee_id)
     if not over:
         statement = statement.where(a.state != lit("over"))
-    return list(conn.execute(statement))
+    if since:
+        statement = statement.where(sa.or_(a.ends_at.is_(None), a.ends_at > since))
+    if until is not None:
+        statement = statement.where(a.starts_at < until)
+    return list(conn.execute(statement.limit(MOST)))
+
+
+def one(conn: Connection, absence_id: int) -> Any | None:
+    """An absence's row, also one that is over."""
+    return conn.execute(sa.select(absences).where(absences.c.id == absence_id)).first()
+
+
+def zone_of(d: directory.Directory, employee_id: int | None = None) -> str:
+    """The time zone in which somebody's days begin: that of their team's business hours, or else of the house's first; UTC."""
+    own = [team.hours_id for team in d.teams.values() if employee_id in team.members]
+    found = [d.hours[number] for number in (*own, *sorted(d.hours)) if number in d.hours]
+    return found[0].zone if found else "UTC"
+
+
+def read_moment(text: str, zone: str, *, end: bool = False) -> int | None:
+    """Milliseconds of an RFC 3339 time or of a plain date: when that day begins in the zone (``end``: ends). None for anything else."""
+    if not _DATE.fullmatch(text.strip()):
+        at = parse_time(text)
+        return at if at is not None and 0 < at < LATEST else None
+    try:
+        day = date.fromisoformat(text.strip()) + timedelta(days=1 if end else 0)
+        at = int(datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).timestamp() * 1000)
+    except (ValueError, OverflowError):
+        return None
+    return at if 0 < at < LATEST else None
 
 
 def add(
@@ -77,10 +120,13 @@ def change(conn: Connection, actor: Actor, absence_id: int, values: dict[str, An
     """Change starts_at, ends_at, kind, note or deputy_id. Raises as `add`; what is over stays as it was."""
     row = _one(conn, actor, absence_id)
     new = {name: values.get(name, getattr(row, name)) for name in ("starts_at", "ends_at", "kind", "note", "deputy_id")}
-    if row.state != "planned" and new["starts_at"] != row.starts_at:
+    moved = new["starts_at"] != row.starts_at
+    if moved and _has_begun(row):
         raise accounts.Invalid("It has begun already: only its end and the deputy can change.")
     _check(conn, row.employee_id, new["starts_at"], new["ends_at"], new["kind"], new["deputy_id"])
     new["note"] = clean_line(new["note"], 200)
+    if moved:
+        new["created_at"] = now()  # since then the house knows it so, see `assignment.lost`
     conn.execute(sa.update(absences).where(absences.c.id == absence_id).values(new))
     _changed(conn, actor, row.employee_id, absence_id, "absence.changed")
 
@@ -88,15 +134,22 @@ def change(conn: Connection, actor: Actor, absence_id: int, values: dict[str, An
 def remove(conn: Connection, actor: Actor, absence_id: int) -> None:
     """Call off what has not begun; end now what has. Raises `NotFound`, `Forbidden`."""
     row = _one(conn, actor, absence_id)
-    if row.state == "planned":
+    if not _has_begun(row):
         conn.execute(sa.delete(absences).where(absences.c.id == absence_id))
-    else:
+    elif row.ends_at is None or row.ends_at > now():
         conn.execute(sa.update(absences).where(absences.c.id == absence_id).values(ends_at=now()))
     _changed(conn, actor, row.employee_id, absence_id, "absence.removed")
 
 
+def _has_begun(row: Any) -> bool:
+    """By the clock: whoever decides looks at that too, even before `turn` has come by."""
+    return bool(row.state != "planned" or row.starts_at <= now())
+
+
 def _one(conn: Connection, actor: Actor, absence_id: int) -> Any:
-    row = conn.execute(sa.select(absences).where(absences.c.id == absence_id)).first()
+    """Held until the commit, as `turn` holds what it looks at."""
+    statement = sa.select(absences).where(absences.c.id == absence_id)
+    row = conn.execute(statement.with_for_update() if is_postgres(conn) else statement).first()
     if row is None or row.state == "over":
         raise NotFound
     _may(actor, row.employee_id)
@@ -131,110 +184,139 @@ def _changed(conn: Connection, actor: Actor, employee_id: int, absence_id: int, 
 
 
 # ── what time brings ──────────────────────────────────────────────────────────────────────────────────────────────────
+class _Due(Struct, frozen=True):
+    """What is to be done now: absences that begin and end, who is gone with them, who is back, who does not work here any more."""
+
+    begun: tuple[int, ...]
+    ended: tuple[int, ...]
+    gone: tuple[int, ...]
+    back: tuple[int, ...]
+    left: tuple[int, ...]
+
+
 def turn(conn: Connection) -> int:
-    """Begin and end absences whose time has come, pass on what the absent and those who left hold; how many moved."""
+    """Begin and end absences whose time has come, pass on what the absent and those who left hold; how many events that made.
+
+    What the absent held when they went is passed on once; what somebody gives them by hand afterwards stays with them.
+    """
     at = now()
-    _begin(conn, at)
-    news = _pass_on(conn, at) + _hand_back(conn, at) + _leavers(conn)
+    due = _due(conn, at)
+    d = directory.current(conn)
+    theirs, covered = _held_by(conn, (*due.gone, *due.left)), _covered_for(conn, due.back)
+    held = conversations.lock_for(conn, [*theirs, *covered], [], [], 0) if theirs or covered else []
+    returned = [home for home in held if home.covering_id in due.back]
+    for home in returned:
+        _give_back(d, home, at)
+    conversations.save(conn, returned)
+    asked = [
+        Again(home, (("gone", d.employees[home.assignee_id or 0].name),) if home.assignee_id in due.gone else ())
+        for home in held
+        if home.status == "open" and home.assignee_id in (*due.gone, *due.left) and assignment.lost(d, home, at)
+    ]
+    _finish(conn, due, all_gone=len(theirs) < AT_ONCE or not asked, all_back=len(covered) < AT_ONCE)
+    news = [told(home) for home in returned if home.moved] + reroute(conn, asked)
     events.append(conn, news)
     return len(news)
 
 
-def _begin(conn: Connection, at: int) -> None:
+def _due(conn: Connection, at: int) -> _Due:
+    """Looked up, and held in the order absences, directory, so that nobody changes them meanwhile."""
     a = absences.c
-    due = sa.update(absences).where(a.state == lit("planned"), a.starts_at <= at)
-    if conn.execute(due.values(state="begun")).rowcount:
+    statement = sa.select(absences).where(
+        a.state != lit("over"),
+        sa.or_(
+            sa.and_(a.state == lit("planned"), a.starts_at <= at),
+            a.state == lit("begun"),
+            sa.and_(a.state == lit("on"), a.ends_at <= at),
+        ),
+    )
+    if is_postgres(conn):
+        statement = statement.with_for_update()
+    rows = conn.execute(statement.order_by(a.id)).all()
+    if rows:
         directory.bump(conn)
+    fresh = [row.id for row in rows if row.state == "planned"]
+    if fresh:
+        conn.execute(sa.update(absences).where(among(a.id, fresh)).values(state="begun"))
+    d = directory.current(conn)
+    begun = [row for row in rows if row.state != "on"]
+    ended = [row for row in rows if row.ends_at is not None and row.ends_at <= at]
+    return _Due(
+        tuple(row.id for row in begun),
+        tuple(row.id for row in ended),
+        tuple(sorted({row.employee_id for row in begun if d.absence(row.employee_id, at) is not None})),
+        tuple(sorted({row.employee_id for row in ended if d.absence(row.employee_id, at) is None})),
+        tuple(sorted(number for number, person in d.employees.items() if person.disabled)),
+    )
 
 
-def _pass_on(conn: Connection, at: int) -> list[NewEvent]:
-    """What the absent held when they went, once: what somebody gives them by hand afterwards stays with them."""
-    a = absences.c
-    begun = [
-        row.employee_id
-        for row in conn.execute(sa.select(a.employee_id).where(a.state == lit("begun"), a.starts_at <= at))
-    ]
-    if not begun:
-        return []
-    held = _open_of(conn, begun)
-    names = directory.current(conn).employees
-    news = reroute(conn, [Again(home, (("gone", names[home.assignee_id or 0].name),)) for home in held])
-    if len(held) < AT_ONCE:
-        conn.execute(sa.update(absences).where(a.state == lit("begun"), a.starts_at <= at).values(state="on"))
-    return news
+def _finish(conn: Connection, due: _Due, *, all_gone: bool, all_back: bool) -> None:
+    """Note how far the absences have come; where something is left to pass on, the next run goes on."""
+    for ids, state, done in ((due.begun, "on", all_gone), (due.ended, "over", all_back)):
+        if ids and done:
+            conn.execute(sa.update(absences).where(among(absences.c.id, ids)).values(state=state))
 
 
-def _leavers(conn: Connection) -> list[NewEvent]:
-    """What people hold who do not work here any more."""
-    people = directory.current(conn).employees
-    gone = sorted(number for number, person in people.items() if person.disabled)
-    held = _open_of(conn, gone) if gone else []
-    return reroute(conn, [Again(home) for home in held])
-
-
-def _open_of(conn: Connection, people: Sequence[int]) -> list[Current]:
-    """Their open conversations, held until the commit; at most `AT_ONCE`."""
+def _held_by(conn: Connection, people: Sequence[int]) -> list[int]:
+    """Their open conversations, those they have had longest first; at most `AT_ONCE`."""
     c = table.c
     theirs = sa.select(c.id).where(c.status == lit("open"), c.assignee_id.is_not(None), among(c.assignee_id, people))
-    found = conversations.lock_for(conn, list(conn.execute(theirs.limit(AT_ONCE)).scalars()), [], [], 0)
-    return [home for home in found if home.status == "open" and home.assignee_id in people]
+    longest = theirs.order_by(sa.func.coalesce(c.assigned_at, 0), c.id).limit(AT_ONCE)
+    return list(conn.execute(longest).scalars()) if people else []
 
 
-def _hand_back(conn: Connection, at: int) -> list[NewEvent]:
-    """What deputies hold for those who are back, unless it is closed."""
-    a, c = absences.c, table.c
-    ended = sa.select(a.id, a.employee_id).where(a.state != lit("over"), a.state != lit("planned"), a.ends_at <= at)
-    rows = conn.execute(ended).all()
-    d = directory.current(conn)
-    back = sorted({row.employee_id for row in rows if d.absence(row.employee_id, at) is None})
-    theirs = sa.select(c.id).where(c.covering_id.is_not(None), among(c.covering_id, back), c.status != lit("closed"))
-    found = conversations.lock_for(conn, list(conn.execute(theirs.limit(AT_ONCE)).scalars()), [], [], 0) if back else []
-    held = [home for home in found if home.covering_id in back and home.status != "closed"]
-    for home in held:
-        _give_back(d, home, at)
-    conversations.save(conn, held)
-    if rows and len(held) < AT_ONCE:
-        conn.execute(sa.update(absences).where(among(a.id, [row.id for row in rows])).values(state="over"))
-        directory.bump(conn)
-    return [told(home) for home in held]
+def _covered_for(conn: Connection, people: Sequence[int]) -> list[int]:
+    """What others have in their name; at most `AT_ONCE`."""
+    c = table.c
+    covered = sa.select(c.id).where(c.covering_id.is_not(None), among(c.covering_id, people))
+    return list(conn.execute(covered.order_by(c.id).limit(AT_ONCE)).scalars()) if people else []
 
 
 def _give_back(d: directory.Directory, home: Current, at: int) -> None:
+    """It is theirs again; what is closed, or was of somebody who cannot take it any more, stays where it is."""
     person = d.employees[home.covering_id or 0]
-    steps: tuple[Step, ...] = (("back", person.name),)
-    home.assignee_id, home.covering_id, home.assigned_at = person.id, None, at
-    home.reason, home.touched = Decision(None, None, steps).reason, True
+    home.covering_id, home.touched = None, True
+    if home.status != "closed" and not person.disabled and person.role != "light":
+        steps: tuple[Step, ...] = (("back", person.name),)
+        assignment.give(home, Decision(person.id, home.team_id, steps), at)
 
 
 def silent(conn: Connection) -> int:
-    """Pass on what its assignee has not answered within the team's limit of business time; how many moved."""
+    """Pass on what its assignee has not answered within the team's limit of business time; how many events that made."""
     d, at = directory.current(conn), now()
-    asked: list[Again] = []
+    ids: list[int] = []
     for team in d.teams.values():
-        opened = d.hours_of(team.hours_id)
-        if team.silent_minutes and hours.is_open(opened, at):
-            asked += _silent(conn, d, team, opened, at)
+        if team.silent_minutes and hours.is_open(d.hours_of(team.hours_id), at):
+            ids += _waiting_long(conn, team, at)
+    asked = [
+        Again(home, (step,), frozenset({home.assignee_id or 0}))
+        for home in (conversations.lock_for(conn, ids, [], [], 0) if ids else ())
+        if (step := _silence(d, home, at)) is not None
+    ]
     news = reroute(conn, asked)
     events.append(conn, news)
     return len(news)
 
 
-def _silent(
-    conn: Connection, d: directory.Directory, team: directory.Team, opened: hours.Hours | None, at: int
-) -> list[Again]:
+def _waiting_long(conn: Connection, team: directory.Team, at: int) -> list[int]:
     c, limit = table.c, team.silent_minutes * 60_000
     late = sa.select(c.id).where(
         c.team_id == team.id,
         c.status == lit("open"),
         c.assignee_id.is_not(None),
         c.waiting_since <= at - limit,
-        c.assigned_at <= at - limit,
+        sa.or_(c.assigned_at.is_(None), c.assigned_at <= at - limit),
     )
-    ids = list(conn.execute(late.order_by(c.waiting_since).limit(AT_ONCE)).scalars())
-    found = []
-    for home in conversations.lock_for(conn, ids, [], [], 0) if ids else []:
-        since = max(home.waiting_since or at, home.assigned_at or at)
-        if home.assignee_id in d.employees and hours.between(opened, since, at) >= limit:
-            step: Step = ("silent", d.employees[home.assignee_id].name, team.silent_minutes)
-            found.append(Again(home, (step,), frozenset({home.assignee_id})))
-    return found
+    return list(conn.execute(late.order_by(c.waiting_since).limit(AT_ONCE)).scalars())
+
+
+def _silence(d: directory.Directory, home: Current, at: int) -> Step | None:
+    """Has the assignee been silent too long, in business time? Looked at once more behind the lock."""
+    team, person = d.teams.get(home.team_id or 0), d.employees.get(home.assignee_id or 0)
+    if team is None or person is None or home.status != "open" or home.waiting_since is None:
+        return None
+    since = max(home.waiting_since, home.assigned_at or 0)
+    limit = team.silent_minutes
+    if not limit or hours.between(d.hours_of(team.hours_id), since, at) < limit * 60_000:
+        return None
+    return ("silent", person.name, limit)

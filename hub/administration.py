@@ -10,16 +10,18 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import accounts, channels, events
+from hub import accounts, channels, directory, events
 from hub.accounts import Invalid
 from hub.adapter import Adapter, Secret, load
 from hub.channels import ChannelRow
 from hub.clock import now
 from hub.events import NewEvent
+from hub.levels import InUse
 from hub.messages import Role
 from hub.secretbox import SecretBox
 from hub.sql import allocate, among, renew
-from hub.tables import employees, team_members, teams
+from hub.tables import channels as channel_rows
+from hub.tables import conversations, employees, hours, team_members, teams
 from hub.text import clean_line, fold
 
 
@@ -48,17 +50,22 @@ def change_channel(
     *,
     name: str | None = None,
     team_id: int | msgspec.UnsetType | None = msgspec.UNSET,
+    hours_id: int | msgspec.UnsetType | None = msgspec.UNSET,
     actor_id: int | None = None,
 ) -> ChannelRow | None:
-    """Set some settings (a value None unsets), the name, the team; None when there is no such channel. Raises `channels.Invalid`."""
+    """Set some settings (a value None unsets), the name, the team, the business hours; None when there is no such channel.
+
+    Raises `channels.Invalid`.
+    """
     row = channels.one(conn, box, channel_id)
     if row is None:
         return None
     if team_id is not msgspec.UNSET:
         _team_exists(conn, team_id)
-    changed = channels.change(
-        conn, box, row, given, name=clean_line(name, 120) if name is not None else None, team_id=team_id
-    )
+    if isinstance(hours_id, int) and not conn.execute(sa.select(hours.c.id).where(hours.c.id == hours_id)).first():
+        raise channels.Invalid(f"“hours”: there are no business hours {hours_id}.")
+    new_name = clean_line(name, 120) if name is not None else None
+    changed = channels.change(conn, box, row, given, name=new_name, team_id=team_id, hours_id=hours_id)
     _told(conn, "channel.changed", channel_id, actor_id, settings=sorted(given), name=changed.config.name)
     return changed
 
@@ -171,6 +178,38 @@ def set_members(conn: Connection, team_id: int, members: Sequence[int], actor_id
     data = {"team": str(team_id), "members": [str(n) for n in wanted]}
     events.append(conn, [NewEvent("team.changed", actor_id=actor_id, data=data)])
     return True
+
+
+def remove_team(conn: Connection, team_id: int, actor_id: int | None = None) -> bool:
+    """Remove a team that nothing belongs to; False when there is none. Raises `levels.InUse`."""
+    row = conn.execute(sa.select(teams.c.name).where(teams.c.id == team_id)).first()
+    if row is None:
+        return False
+    renew(conn, "directory")
+    if users := _team_users(conn, team_id):
+        raise InUse(f"The team “{row.name}” is in use: {', '.join(users)}. Change that first, or take its members out.")
+    ch = channel_rows.c
+    gone = sa.update(channel_rows).where(ch.team_id == team_id, ch.removed_at.is_not(None))
+    conn.execute(gone.values(team_id=None))
+    conn.execute(sa.delete(team_members).where(team_members.c.team_id == team_id))
+    conn.execute(sa.delete(teams).where(teams.c.id == team_id))
+    events.append(conn, [NewEvent("team.removed", actor_id=actor_id, data={"team": str(team_id), "name": row.name})])
+    return True
+
+
+def _team_users(conn: Connection, team_id: int) -> list[str]:
+    """What needs the team, in words. Closed conversations count: what was said stays where it was said."""
+    ch, name = channel_rows.c, str(team_id)
+    named = sa.select(ch.name).where(ch.team_id == team_id, ch.removed_at.is_(None)).order_by(ch.name).limit(5)
+    found = [f"channel “{n}”" for n in conn.execute(named).scalars()]
+    for rule in directory.rules(conn):
+        if rule.target.team == name or name in rule.conditions.teams:
+            found.append(f"rule “{rule.name or rule.kind}”")
+    d = directory.current(conn)
+    found += [f"service level “{p.name}”" for p in d.policies if name in p.conditions.teams]
+    if conn.execute(sa.select(conversations.c.id).where(conversations.c.team_id == team_id).limit(1)).first():
+        found.append("conversations")
+    return found
 
 
 def all_teams(conn: Connection) -> list[tuple[Any, list[int]]]:

@@ -33,6 +33,7 @@ class ChannelRow(Struct, frozen=True):
     trouble: str
     trouble_since: int | None
     created_at: int
+    hours_id: int | None = None
 
 
 _live = sa.select(channels).where(channels.c.removed_at.is_(None)).order_by(channels.c.id)
@@ -54,7 +55,7 @@ def _row(row: Any, box: SecretBox) -> ChannelRow:
     hidden: dict[str, str] = msgspec.json.decode(box.decrypt(row.secrets)) if row.secrets else {}
     settings |= {key: Secret(value) for key, value in hidden.items()}
     config = ChannelConfig(row.id, row.kind, row.name, row.key, settings)
-    return ChannelRow(config, row.team_id, row.trouble, row.trouble_since, row.created_at)
+    return ChannelRow(config, row.team_id, row.trouble, row.trouble_since, row.created_at, row.hours_id)
 
 
 def add(
@@ -96,8 +97,9 @@ def change(
     *,
     name: str | None = None,
     team_id: int | msgspec.UnsetType | None = msgspec.UNSET,
+    hours_id: int | msgspec.UnsetType | None = msgspec.UNSET,
 ) -> ChannelRow:
-    """Set some settings (a value None unsets), the name or the team. Raises `Invalid`."""
+    """Set some settings (a value None unsets), the name, the team or the business hours. Raises `Invalid`."""
     adapter = load(row.config.kind)
     merged = {k: v for k, v in {**row.config.settings, **given}.items() if v is not None}
     open_part, hidden = _parted(adapter, checked(adapter, merged), box)
@@ -106,6 +108,8 @@ def change(
         values["name"] = name.strip()
     if team_id is not msgspec.UNSET:
         values["team_id"] = team_id
+    if hours_id is not msgspec.UNSET:
+        values["hours_id"] = hours_id
     conn.execute(sa.update(channels).where(channels.c.id == row.config.id).values(values))
     renew(conn, "directory")
     made = one(conn, box, row.config.id)

@@ -5,7 +5,11 @@ A conversation is claimed by compare-and-set: whoever holds its row first and fi
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from typing import Any
+
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub import assignment, conversations, directory, events, routing, situations
@@ -13,6 +17,7 @@ from hub.access import Actor, access_conversation, require, visible
 from hub.assignment import Again, reroute, told
 from hub.clock import now
 from hub.conversations import Current
+from hub.directory import Directory
 from hub.events import NewEvent
 from hub.outbox import NotFound
 from hub.routing import Decision, Step
@@ -20,20 +25,24 @@ from hub.sql import among, is_postgres, lit
 from hub.tables import conversations as table
 from hub.tables import offers, sla_clocks
 
-#: Waiting conversations looked at for one "next", longest waiting and soonest due each.
-LOOKED_AT = 50
+#: Waiting conversations looked at in one go for one "next", and how often that is done.
+LOOKED_AT, ROUNDS = 50, 10
+#: So many of those that somebody else is holding at the moment are waited for in the end.
+WAITED_FOR = 5
 #: A promise that falls due within this time goes before mere waiting (ms).
 SOON = 3_600_000
-#: Waiting conversations that one run gives to people who have become free, per team.
-SERVED = 20
+#: Waiting conversations of one team that one run tries to give to people who have become free, and offers that one run ends.
+SERVED = 200
+#: Whoever declined or missed an offer is not asked again for the same conversation within this time (ms).
+ASK_AGAIN = 300_000
 
 
 class Taken(Exception):
-    """Somebody else was faster; ``holder`` is their id."""
+    """Somebody else was faster; ``holder`` is their id, ``name`` who that is."""
 
-    def __init__(self, holder: int) -> None:
-        super().__init__("Somebody else has taken it.")
-        self.holder = holder
+    def __init__(self, holder: int, name: str = "") -> None:
+        super().__init__(f"{name or 'Somebody else'} has taken it.")
+        self.holder, self.name = holder, name
 
 
 def claim(conn: Connection, actor: Actor, conversation_id: int) -> None:
@@ -45,33 +54,71 @@ def claim(conn: Connection, actor: Actor, conversation_id: int) -> None:
     assert home is not None
     if home.assignee_id == actor.id:
         return
-    if home.assignee_id is not None:
-        raise Taken(home.assignee_id)
+    _free_or_taken(conn, home)
     _take(conn, actor, home, "claimed")
+
+
+def _free_or_taken(conn: Connection, home: Current) -> None:
+    if home.assignee_id is not None:
+        person = directory.current(conn).employees.get(home.assignee_id)
+        raise Taken(home.assignee_id, person.name if person else "")
 
 
 def _take(conn: Connection, actor: Actor, home: Current, how: str) -> None:
     steps: tuple[Step, ...] = ((how, actor.name),)
-    assignment.give(home, Decision(actor.id, home.team_id, steps), now())
+    at = now()
+    assignment.give(home, Decision(actor.id, home.team_id, steps), at)
     conversations.save(conn, [home])
-    conn.execute(sa.delete(offers).where(offers.c.conversation_id == home.id))
+    assignment.withdraw(conn, home.id)
+    assignment.took(conn, actor.id, at)
     events.append(conn, [told(home, actor.id)])
 
 
 def next_one(conn: Connection, actor: Actor) -> int | None:
     """Take the waiting conversation whose turn it is; its id, None when nothing waits for this person.
 
-    First what is promised soonest (overdue or within `SOON`), then who has waited longest. What another process is taking at
-    this moment is passed over; what needs a skill the person lacks too.
+    First what is promised soonest (overdue or within `SOON`), then who has waited longest. What needs a skill the person lacks is
+    passed over, and what somebody else is being rung for. What another process is holding comes last.
     """
     require(actor, "reply")
     d, at = directory.current(conn), now()
-    homes = [home for home in _locked(conn, _waiting(conn, actor, at)) if _free(home)]
-    contacts = situations.of_conversations(conn, d, homes, at)
-    for home, contact in zip(homes, contacts, strict=True):
-        if routing.may_take(d, contact, actor.id):
+    held: list[int] = []
+    for ids in _waiting(conn, actor, at):
+        for number in _takeable(conn, d, actor, ids, at):
+            home = _lock_free(conn, number, skip=True)
+            if home is None:
+                held.append(number)
+                continue
             _take(conn, actor, home, "claimed")
             return home.id
+    for number in held[:WAITED_FOR]:
+        if (home := _lock_free(conn, number, skip=False)) is not None:
+            _take(conn, actor, home, "claimed")
+            return home.id
+    return None
+
+
+def _takeable(conn: Connection, d: Directory, actor: Actor, ids: Sequence[int], at: int) -> Iterator[int]:
+    """Those that need nothing the person lacks, in the same order."""
+    homes = conversations.look_at(conn, ids)
+    found = [homes[number] for number in ids if number in homes]
+    for home, contact in zip(found, situations.of_conversations(conn, d, found, at), strict=True):
+        if routing.may_take(d, contact, actor.id):
+            yield home.id
+
+
+def _lock_free(conn: Connection, number: int, *, skip: bool) -> Current | None:
+    """Hold it until the commit if it is still free; ``skip``: unless somebody else holds it now. What is not free is let go of."""
+    if not is_postgres(conn):
+        home = conversations.lock_one(conn, number)
+        return home if home is not None and _free(home) else None
+    attempt = conn.begin_nested()
+    held = sa.select(table.c.id).where(table.c.id == number).with_for_update(skip_locked=skip)
+    home = conversations.lock_one(conn, number) if conn.execute(held).first() is not None else None
+    if home is not None and _free(home):
+        attempt.commit()
+        return home
+    attempt.rollback()
     return None
 
 
@@ -79,21 +126,38 @@ def _free(home: Current) -> bool:
     return home.assignee_id is None and home.status == "open" and home.waiting_since is not None
 
 
-def _waiting(conn: Connection, actor: Actor, at: int) -> list[int]:
-    """Ids in the order of their turn."""
-    c, s = table.c, sla_clocks.c
-    free = (c.assignee_id.is_(None), c.status == lit("open"), c.waiting_since.is_not(None), visible(actor))
-    longest = sa.select(c.id, c.waiting_since).where(*free).order_by(c.waiting_since, c.id).limit(LOOKED_AT)
+def _waiting(conn: Connection, actor: Actor, at: int) -> Iterator[list[int]]:
+    """Ids in the order of their turn, as long as somebody asks for more."""
+    c, s, o = table.c, sla_clocks.c, offers.c
+    rung = sa.select(o.conversation_id).where(o.conversation_id == c.id, o.expires_at > at, o.employee_id != actor.id)
+    free = (
+        c.assignee_id.is_(None),
+        c.status == lit("open"),
+        c.waiting_since.is_not(None),
+        visible(actor),
+        ~rung.exists(),
+    )
+    due = sa.func.min(s.due_at)
     soonest = (
-        sa.select(c.id, sa.func.min(s.due_at))
+        sa.select(c.id, due)
         .join(sla_clocks, s.conversation_id == c.id)
         .where(*free, s.met_at.is_(None), s.due_at <= at + SOON)
         .group_by(c.id)
-        .order_by(sa.func.min(s.due_at), c.id)
-        .limit(LOOKED_AT)
+        .order_by(due, c.id)
+        .limit(LOOKED_AT * ROUNDS)
     )
     promised = [row[0] for row in conn.execute(soonest)]
-    return list(dict.fromkeys([*promised, *(row[0] for row in conn.execute(longest))]))
+    for start in range(0, len(promised), LOOKED_AT):
+        yield promised[start : start + LOOKED_AT]
+    seen, after = set(promised), (-1, 0)
+    longest = sa.select(c.id, c.waiting_since).where(*free).order_by(c.waiting_since, c.id).limit(LOOKED_AT)
+    for _ in range(ROUNDS):
+        here, there = sa.tuple_(c.waiting_since, c.id), sa.tuple_(sa.literal(after[0]), sa.literal(after[1]))
+        rows = conn.execute(longest.where(here > there)).all()
+        if not rows:
+            return
+        after = (rows[-1].waiting_since, rows[-1].id)
+        yield [row.id for row in rows if row.id not in seen]
 
 
 def _locked(conn: Connection, ids: list[int]) -> list[Current]:
@@ -107,75 +171,117 @@ def _locked(conn: Connection, ids: list[int]) -> list[Current]:
 
 
 # ── offers ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+# A row of `offers` whose time is over for good (expires_at 0) says who has been asked and did not want it.
+class OfferRow(Struct, frozen=True):
+    """What rings at somebody's: moments in ms."""
+
+    conversation_id: int
+    employee_id: int
+    offered_at: int
+    expires_at: int
+
+
+def offered_to(conn: Connection, employee_id: int) -> list[OfferRow]:
+    """What is being offered to somebody, the oldest first."""
+    o = offers.c
+    statement = sa.select(o.conversation_id, o.employee_id, o.offered_at, o.expires_at)
+    mine = statement.where(o.employee_id == employee_id, o.expires_at > now()).order_by(o.offered_at, o.conversation_id)
+    return [OfferRow(*row) for row in conn.execute(mine)]
+
+
 def accept(conn: Connection, actor: Actor, conversation_id: int) -> None:
-    """Take what was offered. Raises `NotFound` when it is not offered to this person (any more), `Taken`."""
-    home = _offered(conn, actor, conversation_id)
-    if home.assignee_id is not None:
-        raise Taken(home.assignee_id)
+    """Take what was offered; again: nothing happens. Raises `NotFound` when it is not offered to them (any more), `Taken`."""
+    require(actor, "reply")
+    home = conversations.lock_one(conn, conversation_id)
+    if home is None:
+        raise NotFound
+    if home.assignee_id == actor.id:
+        return
+    _offered(conn, actor, home)
+    _free_or_taken(conn, home)
     _take(conn, actor, home, "accepted")
 
 
 def decline(conn: Connection, actor: Actor, conversation_id: int) -> None:
-    """Not now: the next one is asked. Raises `NotFound`."""
-    home = _offered(conn, actor, conversation_id)
-    events.append(conn, _ask_others(conn, [home], "declined"))
-
-
-def _offered(conn: Connection, actor: Actor, conversation_id: int) -> Current:
+    """Not now: the next one is asked. Raises `NotFound` when it is not offered to them."""
     home = conversations.lock_one(conn, conversation_id)
-    o = offers.c
-    mine = sa.select(o.expires_at).where(
-        o.conversation_id == conversation_id, o.employee_id == actor.id, o.expires_at > now()
-    )
-    if home is None or conn.execute(mine).first() is None:
+    if home is None:
         raise NotFound
-    return home
+    row = _offered(conn, actor, home)
+    events.append(conn, _ask_others(conn, [(home, row)], "declined"))
+
+
+def _offered(conn: Connection, actor: Actor, home: Current) -> Any:
+    o = offers.c
+    mine = sa.select(offers).where(o.conversation_id == home.id, o.employee_id == actor.id, o.expires_at > now())
+    row = conn.execute(mine).first()
+    if row is None:
+        raise NotFound
+    return row
 
 
 def expire(conn: Connection) -> int:
     """Ask the next ones where nobody answered in time; how many offers had run out."""
-    o = offers.c
-    late = list(conn.execute(sa.select(o.conversation_id).where(o.expires_at <= now()).limit(SERVED)).scalars())
-    homes = conversations.lock_for(conn, late, [], [], 0) if late else []
-    events.append(conn, _ask_others(conn, homes, "missed"))
-    return len(late)
+    o, at = offers.c, now()
+    over = (o.expires_at > 0, o.expires_at <= at)
+    late = list(conn.execute(sa.select(o.conversation_id).where(*over).order_by(o.expires_at).limit(SERVED)).scalars())
+    homes = {home.id: home for home in conversations.lock_for(conn, late, [], [], 0)} if late else {}
+    # behind the locks once more: somebody may have declined meanwhile, and the next one has their full time
+    rows = conn.execute(sa.select(offers).where(among(o.conversation_id, late), *over)).all() if late else []
+    events.append(conn, _ask_others(conn, [(homes[row.conversation_id], row) for row in rows], "missed"))
+    return len(rows)
 
 
-def _ask_others(conn: Connection, homes: list[Current], how: str) -> list[NewEvent]:
+def _ask_others(conn: Connection, unanswered: Sequence[tuple[Current, Any]], how: str) -> list[NewEvent]:
     """Withdraw the offers and decide anew without everybody who has been asked."""
-    o = offers.c
-    rows = {
-        row.conversation_id: row
-        for row in conn.execute(sa.select(offers).where(among(o.conversation_id, [h.id for h in homes])))
-    }
-    d = directory.current(conn)
+    d, o = directory.current(conn), offers.c
     asked = []
-    for home in homes:
-        row = rows.get(home.id)
-        if row is None or home.assignee_id is not None:
+    for home, row in unanswered:
+        if home.assignee_id is not None or home.status != "open":
+            assignment.withdraw(conn, home.id)
             continue
-        before = frozenset({row.employee_id, *(int(n) for n in row.refused.split(",") if n)})
         person = d.employees.get(row.employee_id)
-        asked.append(Again(home, ((how, person.name if person else ""),), before))
-    conn.execute(sa.delete(offers).where(among(o.conversation_id, [h.id for h in homes])))
+        asked.append(Again(home, ((how, person.name if person else ""),), _asked(row)))
+    for again in asked:
+        refused = ",".join(map(str, sorted(again.excluded)))
+        mine = sa.update(offers).where(o.conversation_id == again.home.id)
+        conn.execute(mine.values(refused=refused, expires_at=0))
     return reroute(conn, asked)
 
 
+def _asked(row: Any) -> frozenset[int]:
+    """Who has been asked so far."""
+    return frozenset({row.employee_id, *(int(n) for n in row.refused.split(",") if n)})
+
+
 def serve(conn: Connection) -> int:
-    """Give what waits in the queues of teams that choose to those who have become free; how many."""
-    d = directory.current(conn)
-    c = table.c
+    """Give what waits in the queues of teams that choose to those who have become free; how many events that made."""
+    d, at = directory.current(conn), now()
     ids: list[int] = []
-    for team in d.teams.values():
-        if team.strategy != "queue" and team.members:
-            waiting = sa.select(c.id).where(
-                c.team_id == team.id, c.status == lit("open"), c.assignee_id.is_(None), c.waiting_since.is_not(None)
-            )
-            ids += conn.execute(waiting.order_by(c.waiting_since, c.id).limit(SERVED)).scalars()
-    offered = set(
-        conn.execute(sa.select(offers.c.conversation_id).where(among(offers.c.conversation_id, ids))).scalars()
-    )
-    homes = [home for home in _locked(conn, [i for i in ids if i not in offered]) if _free(home)]
-    news = reroute(conn, [Again(home) for home in homes], only_people=True)
+    for team in _teams_with_room(conn, d, at):
+        c = table.c
+        waiting = sa.select(c.id).where(
+            c.team_id == team, c.status == lit("open"), c.assignee_id.is_(None), c.waiting_since.is_not(None)
+        )
+        ids += conn.execute(waiting.order_by(c.waiting_since, c.id).limit(SERVED)).scalars()
+    if not ids:
+        return 0
+    rows = {
+        row.conversation_id: row for row in conn.execute(sa.select(offers).where(among(offers.c.conversation_id, ids)))
+    }
+    ringing = {number for number, row in rows.items() if row.expires_at > 0}
+    asked = {number: _asked(row) for number, row in rows.items() if row.offered_at > at - ASK_AGAIN}
+    homes = [home for home in _locked(conn, [i for i in ids if i not in ringing]) if _free(home)]
+    again = [Again(home, excluded=asked.get(home.id, frozenset())) for home in homes]
+    news = reroute(conn, again, only_people=True)
     events.append(conn, news)
     return len(news)
+
+
+def _teams_with_room(conn: Connection, d: Directory, at: int) -> list[int]:
+    """Teams that choose and have a member who is there and not full: only for them is it worth a look."""
+    choosing = [team for team in d.teams.values() if team.strategy != "queue"]
+    members = {number for team in choosing for number in team.members if number in d.employees}
+    staff = assignment.standings(conn, d, members, at) if members else {}
+    free = {n for n, doing in staff.items() if doing.state == "available" and doing.load < d.employees[n].capacity}
+    return [team.id for team in choosing if free.intersection(team.members)]

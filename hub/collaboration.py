@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import conversations, directory, events, sla
+from hub import assignment, conversations, directory, events, sla, staff
 from hub.access import Actor, access_conversation, require
+from hub.assignment import Again, reroute
 from hub.clock import now
 from hub.conversations import Current
 from hub.events import NewEvent
@@ -33,12 +34,28 @@ def _told(home: Current, actor: Actor, kind: str, **data: object) -> NewEvent:
     return NewEvent(kind, home.id, home.customer_id, actor_id=actor.id, data=data)
 
 
-def assign(
-    conn: Connection, actor: Actor, conversation_id: int, employee_id: int | None, team_id: int | None, why: str = ""
-) -> None:
-    """Give the conversation to an employee, to a team, or (both None) to nobody. Raises `NotFound`, `access.Forbidden`.
+class Absent(CannotSend):
+    """Somebody is away until ``until`` (ms, None: until further notice); ``deputy_id`` acts for them (None: nobody can)."""
 
-    Naming only a team takes it from whoever had it.
+    def __init__(self, name: str, until: int | None, deputy_id: int | None, deputy: str) -> None:
+        instead = f"{deputy} stands in" if deputy_id else "nobody stands in"
+        super().__init__(f"{name} is absent; {instead}. Choose somebody else, or say that you want it anyway.")
+        self.name, self.until, self.deputy_id, self.deputy = name, until, deputy_id, deputy
+
+
+def assign(
+    conn: Connection,
+    actor: Actor,
+    conversation_id: int,
+    employee_id: int | None,
+    team_id: int | None,
+    why: str = "",
+    *,
+    anyway: bool = False,
+) -> None:
+    """Give the conversation to an employee, to a team, or (both None) to nobody. Raises `NotFound`, `access.Forbidden`, `Absent`.
+
+    Naming only a team takes it from whoever had it. ``anyway``: also to somebody who is absent.
     """
     home = _open(conn, actor, conversation_id, "assign")
     if employee_id is not None and not _exists(conn, employees, employee_id, employees.c.disabled_at.is_(None)):
@@ -48,10 +65,13 @@ def assign(
     new_team = team_id if team_id is not None else (home.team_id if employee_id is not None else None)
     if (home.assignee_id, home.team_id) == (employee_id, new_team):
         return
+    if employee_id is not None and employee_id not in (home.assignee_id, actor.id) and not anyway:
+        _refuse_absent(conn, employee_id)
     home.assignee_id, home.team_id, home.touched = employee_id, new_team, True
     home.covering_id, home.assigned_at = None, now() if employee_id is not None else None
     home.reason = f"text:{clean_line(why)}" if why else "assigned"
     conversations.save(conn, [home])
+    assignment.withdraw(conn, home.id)
     data = {
         "assignee": str(employee_id) if employee_id else None,
         "team": str(new_team) if new_team else None,
@@ -59,6 +79,15 @@ def assign(
     }
     events.append(conn, [_told(home, actor, "conversation.assigned", **data)])
     events.append(conn, sla.follow(conn, directory.current(conn), [home]))
+
+
+def _refuse_absent(conn: Connection, employee_id: int) -> None:
+    d, at = directory.current(conn), now()
+    absence = d.absence(employee_id, at)
+    if absence is not None:
+        deputy = staff.stand_in(d, employee_id, at)
+        name = d.employees[deputy].name if deputy else ""
+        raise Absent(d.employees[employee_id].name, absence.ends_at, deputy, name)
 
 
 def _exists(conn: Connection, table: sa.Table, number: int, condition: sa.ColumnElement[bool]) -> bool:
@@ -78,6 +107,7 @@ def set_status(conn: Connection, actor: Actor, conversation_id: int, status: Sta
     home.closed_at = now() if status == "closed" else None
     if status == "closed":
         home.waiting_since, home.unread = None, 0
+        assignment.withdraw(conn, home.id)
     conversations.save(conn, [home])
     data = {"before": before, "status": status} | ({"until": until} if status == "snoozed" else {})
     events.append(conn, [_told(home, actor, "conversation.status", **data)])
@@ -126,6 +156,9 @@ def wake_snoozed(conn: Connection, most: int = 200) -> int:
         home.status, home.snoozed_until, home.touched = "open", None, True
     conversations.save(conn, found)
     woken = {"before": "snoozed", "status": "open"}
-    events.append(conn, [NewEvent("conversation.status", h.id, h.customer_id, data=woken) for h in found])
-    events.append(conn, sla.follow(conn, directory.current(conn), found))
+    news = [NewEvent("conversation.status", h.id, h.customer_id, data=woken) for h in found]
+    d = directory.current(conn)
+    alone = [Again(h) for h in found if assignment.lost(d, h, moment)]
+    events.append(conn, [*news, *reroute(conn, alone)])
+    events.append(conn, sla.follow(conn, d, found))
     return len(found)

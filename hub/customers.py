@@ -47,7 +47,7 @@ class IdentityRow(Struct, frozen=True):
 
 
 class CustomerRow(Struct, frozen=True):
-    """A customer with addresses."""
+    """A customer with addresses; ``company_id`` is the customer who is their company."""
 
     id: int
     name: str
@@ -55,6 +55,7 @@ class CustomerRow(Struct, frozen=True):
     attributes: dict[str, Any]
     created_at: int
     identities: tuple[IdentityRow, ...]
+    company_id: int | None = None
 
 
 # ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -101,7 +102,7 @@ def rows(conn: Connection, ids: Sequence[int]) -> list[CustomerRow]:
 
 def _row(row: Any, faces: tuple[IdentityRow, ...]) -> CustomerRow:
     attributes = msgspec.json.decode(row.attributes) if row.attributes else {}
-    return CustomerRow(row.id, row.name, row.owner_id, attributes, row.created_at, faces)
+    return CustomerRow(row.id, row.name, row.owner_id, attributes, row.created_at, faces, row.company_id)
 
 
 def one(conn: Connection, actor: Actor, customer_id: int) -> CustomerRow:
@@ -144,6 +145,7 @@ def add(
     addresses: Sequence[str],
     owner_id: int | None,
     attributes: Mapping[str, Any],
+    company_id: int | None = None,
 ) -> int:
     """Make a customer; the id. ``addresses`` are normalised. Raises `access.Forbidden`, `Taken`, `Impossible`."""
     require(actor, "customers")
@@ -152,6 +154,7 @@ def add(
     if not name:
         raise Impossible("A customer needs a name or an address.")
     _employee_exists(conn, owner_id)
+    company_id = _company(conn, actor, None, company_id)
     identity.lock(conn, addresses)
     _refuse_taken(conn, actor, addresses)
     number, *rest = allocate(conn, "people", 1 + len(addresses))
@@ -159,7 +162,13 @@ def add(
     packed = msgspec.json.encode(dict(attributes)).decode() if attributes else ""
     conn.execute(
         sa.insert(customers).values(
-            id=number, name=name, folded=fold(name), owner_id=owner_id, attributes=packed, created_at=moment
+            id=number,
+            name=name,
+            folded=fold(name),
+            owner_id=owner_id,
+            attributes=packed,
+            created_at=moment,
+            company_id=company_id,
         )
     )
     _insert_faces(conn, number, dict(zip(rest, addresses, strict=True)), moment)
@@ -175,6 +184,7 @@ def change(
     name: str | None = None,
     owner_id: int | UnsetType | None = UNSET,
     attributes: Mapping[str, Any] | None = None,
+    company_id: int | UnsetType | None = UNSET,
 ) -> int:
     """Change what is given; attributes are merged, one that is None goes. Raises `NotFound`, `access.Forbidden`, `Impossible`."""
     require(actor, "customers")
@@ -188,6 +198,8 @@ def change(
     if owner_id is not UNSET:
         _employee_exists(conn, owner_id)
         values["owner_id"] = owner_id
+    if company_id is not UNSET:
+        values["company_id"] = _company(conn, actor, number, company_id)
     if attributes is not None:
         old = rows(conn, [number])[0].attributes
         merged = {key: value for key, value in {**old, **attributes}.items() if value is not None}
@@ -254,6 +266,18 @@ def _insert_faces(
 def _refuse_taken(conn: Connection, actor: Actor, addresses: Sequence[str]) -> None:
     for address, known in identity.find(conn, addresses).items():
         raise Taken(address, known.id if access_customer(conn, actor, known.id) is not None else None)
+
+
+def _company(conn: Connection, actor: Actor, number: int | None, company_id: int | UnsetType | None) -> int | None:
+    """The customer who is to be the company (the winner's id, when merged). Raises `Impossible`."""
+    if not isinstance(company_id, int):
+        return None
+    row = access_customer(conn, actor, company_id)
+    if row is None:
+        raise Impossible(f"“company”: there is no customer {company_id}.")
+    if row.id == number:
+        raise Impossible("“company”: a customer cannot be their own company.")
+    return int(row.id)
 
 
 def _employee_exists(conn: Connection, number: int | UnsetType | None) -> None:

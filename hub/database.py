@@ -155,6 +155,7 @@ def _sqlite_engine(path: Path, size: int, *, immediate: bool) -> Engine:
             "temp_store=MEMORY",
             "cache_size=-32000",
             "mmap_size=268435456",
+            "wal_autocheckpoint=4000",  # pages that change all the time are copied back less often
         ]
         for pragma in (
             ["busy_timeout=5000", "journal_mode=WAL", *pragmas] if immediate else ["busy_timeout=5000", *pragmas]

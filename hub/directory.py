@@ -44,7 +44,7 @@ class Employee(Struct, frozen=True):
 
 
 class Absence(Struct, frozen=True):
-    """Away from ``starts_at`` until before ``ends_at`` (None: until further notice)."""
+    """Away from ``starts_at`` until before ``ends_at`` (None: until further notice); the house knows it since ``known_at``."""
 
     employee_id: int
     starts_at: int
@@ -52,6 +52,7 @@ class Absence(Struct, frozen=True):
     deputy_id: int | None = None
     kind: str = "leave"
     id: int = 0
+    known_at: int = 0
 
     def holds(self, at: int) -> bool:
         """Is the person away at this moment?"""
@@ -201,7 +202,7 @@ def _read(conn: Connection, version: int) -> Directory:
     away: dict[int, list[Absence]] = {}
     for row in conn.execute(sa.select(absences).where(absences.c.state != lit("over")).order_by(absences.c.id)):
         away.setdefault(row.employee_id, []).append(
-            Absence(row.employee_id, row.starts_at, row.ends_at, row.deputy_id, row.kind, row.id)
+            Absence(row.employee_id, row.starts_at, row.ends_at, row.deputy_id, row.kind, row.id, row.created_at)
         )
     live = sa.select(channels).where(channels.c.removed_at.is_(None))
     return Directory(

@@ -11,7 +11,7 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub.clock import now
-from hub.sql import allocate, insert_rows
+from hub.sql import allocate, insert_rows, run
 from hub.tables import events
 
 #: What can happen. `shown` ones are entries of the timeline.
@@ -110,7 +110,7 @@ _after = (
 
 def after(conn: Connection, cursor: int, most: int = 500) -> list[Event]:
     """The next events after ``cursor``, oldest first."""
-    return [from_row(row) for row in conn.execute(_after, {"after": cursor, "most": most})]
+    return [from_row(row) for row in run(conn, _after, after=cursor, most=most).all()]
 
 
 def latest(conn: Connection) -> int:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from hub.clock import now
 from hub.messages import Party
-from hub.sql import allocate, among, insert_rows, is_postgres
+from hub.sql import allocate, among, insert_rows, is_postgres, run
 from hub.tables import customers, identities, tombstones
 from hub.text import fold
 
@@ -45,12 +45,12 @@ def lock(conn: Connection, addresses: Sequence[str]) -> None:
         keys = sorted(
             {int.from_bytes(hashlib.blake2b(a.encode(), digest_size=4).digest(), "big", signed=True) for a in addresses}
         )
-        conn.execute(_lock, {"keys": keys})
+        run(conn, _lock, keys=keys)
 
 
 def find(conn: Connection, addresses: Sequence[str]) -> dict[str, Known]:
     """The customers behind those of the addresses that are known. One statement."""
-    rows = conn.execute(_find, {"addresses": list(addresses)})
+    rows = run(conn, _find, addresses=list(addresses)).all()
     return {address: Known(customer, name, owner) for address, customer, name, owner in rows}
 
 
@@ -96,7 +96,7 @@ def readable(address: str) -> str:
 def erased(conn: Connection, addresses: Sequence[str]) -> dict[str, int]:
     """Those of the addresses whose owner was erased, and when: what was said until then must not come back by a re-import."""
     hashes = {address_hash(a): a for a in addresses}
-    rows = conn.execute(_erased, {"hashes": list(hashes)})
+    rows = run(conn, _erased, hashes=list(hashes)).all()
     return {hashes[digest]: at for digest, at in rows}
 
 

@@ -13,9 +13,10 @@ from sqlalchemy.engine import Connection
 
 from hub import search, sla
 from hub.access import Actor, visible
+from hub.clock import now
 from hub.messages import Status
 from hub.sql import among
-from hub.tables import channels, conversations, customers, employees, messages, participants, tags, teams
+from hub.tables import channels, conversations, customers, employees, messages, participants, sla_clocks, tags, teams
 
 Sort = Literal["newest", "waiting"]
 
@@ -25,6 +26,8 @@ MOST_COUNTED = 1000
 SEARCHED = 5000
 #: A tag on at most so many conversations is looked up first.
 MOST_TAGGED = 2000
+#: A reply that is due within this time is due soon (ms).
+SOON = 3_600_000
 #: Alternatives of one list (statuses times teams) that are merged.
 MOST_ALTERNATIVES = 60
 
@@ -33,7 +36,9 @@ Conditions = tuple[sa.ColumnElement[bool], ...]
 
 
 class Filter(Struct, frozen=True):
-    """Which conversations. Empty fields do not filter. ``assignee`` is an employee's id, "me" or "none"."""
+    """Which conversations. Empty fields do not filter. ``assignee`` is an employee's id, "me" or "none"; ``due``: a reply is
+    promised within `SOON`, or overdue; ``since``: begun at that moment (ms) or later.
+    """
 
     status: str = ""
     assignee: int | Literal["me", "none"] | None = None
@@ -43,6 +48,8 @@ class Filter(Struct, frozen=True):
     tag: str = ""
     q: str = ""
     sort: Sort = "newest"
+    due: Literal["", "soon", "late"] = ""
+    since: int = 0
 
 
 class Row(Struct, frozen=True):
@@ -133,6 +140,9 @@ def _alternatives(conn: Connection, actor: Actor, wanted: Filter) -> list[Condit
     A database cannot walk one index in order for "my teams' or mine", nor for "open, waiting or closed".
     """
     common = _conditions(actor, wanted)
+    if wanted.due or wanted.since:
+        few = _due(conn, actor, wanted.due) if wanted.due else _begun(conn, wanted)
+        return [(among(_c.id, few), visible(actor), *_state(wanted), *common)]
     if wanted.tag:
         tagged, all_of_them = _tagged(conn, wanted.tag)
         if all_of_them:
@@ -183,6 +193,38 @@ def _conditions(actor: Actor, wanted: Filter) -> list[sa.ColumnElement[bool]]:
         if isinstance(value, int):
             parts.append(column == value)
     return parts
+
+
+def waiting(conn: Connection, actor: Actor, most: int = MOST_COUNTED) -> list[tuple[int, int]]:
+    """(conversation, since when) of the customers who wait for an answer, the longest first; at most ``most``."""
+    wanted = Filter(status="open", sort="waiting")
+    found = conn.execute(_page(_alternatives(conn, actor, wanted), "waiting", None, most))
+    return [(row[0], row[1]) for row in found]
+
+
+def replies_due(conn: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """When the next reply is due in those of these conversations that are promised one (ms)."""
+    k = sla_clocks.c
+    promised = (
+        sa.select(k.conversation_id, sa.func.min(k.due_at))
+        .where(among(k.conversation_id, ids), k.target != "resolution", k.met_at.is_(None), k.due_at.is_not(None))
+        .group_by(k.conversation_id)
+    )
+    return {row[0]: row[1] for row in conn.execute(promised)} if ids else {}
+
+
+def _due(conn: Connection, actor: Actor, which: str) -> list[int]:
+    """Those whose customers wait for a reply that is due soon, or overdue: a clock for a reply only runs while somebody waits."""
+    moment, ids = now(), [number for number, _ in waiting(conn, actor)]
+    first, last = (moment, moment + SOON) if which == "soon" else (0, moment - 1)
+    return [number for number, due_at in replies_due(conn, ids).items() if first <= due_at <= last]
+
+
+def _begun(conn: Connection, wanted: Filter) -> list[int]:
+    """The newest of those begun since then."""
+    own = (_c.channel_id == wanted.channel,) if wanted.channel is not None else ()
+    statement = sa.select(_c.id).where(_c.created_at >= wanted.since, *own).order_by(_c.created_at.desc())
+    return list(conn.execute(statement.limit(MOST_TAGGED)).scalars())
 
 
 def _tagged(conn: Connection, tag: str) -> tuple[list[int], bool]:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from hub.blobs import Blobs
 from hub.messages import Envelope
-from hub.sql import allocate, among, db_now, insert_rows, is_postgres, lit
+from hub.sql import allocate, among, db_now, insert_rows, is_postgres, lit, run
 from hub.tables import cursors, journal
 
 #: Larger bodies lie in the blob store (bytes).
@@ -43,7 +43,7 @@ class Entry(Struct, frozen=True):
 def write(conn: Connection, kept: Sequence[Kept], lease_ms: int) -> range:
     """Write a batch; the entries' ids. ``lease_ms``: how long nobody else should read them."""
     ids = allocate(conn, "journal", len(kept))
-    until = conn.execute(_now).scalar_one() + lease_ms
+    until = run(conn, _now).scalar_one() + lease_ms
     insert_rows(
         conn,
         journal,
@@ -82,13 +82,13 @@ _failed = (
 def own(conn: Connection, ids: Sequence[int]) -> set[int]:
     """Those of the entries that are still unread, held until the commit; others are another process's or done."""
     statement = _own_and_hold if is_postgres(conn) else _own
-    return set(conn.execute(statement, {"ids": list(ids)}).scalars())
+    return {row[0] for row in run(conn, statement, ids=list(ids)).all()}
 
 
 def mark_read(conn: Connection, ids: Sequence[int], notes: Mapping[int, str] | None = None) -> None:
     """These entries are understood and stored. ``notes``: what a person should know of one of them."""
     if ids:
-        conn.execute(_done, {"ids": list(ids)})
+        run(conn, _done, ids=list(ids))
     if noted := [{"number": number, "why": notes[number]} for number in ids if notes and number in notes]:
         conn.execute(_note, noted)
 

@@ -14,7 +14,11 @@ from hub.tables import counters, customers, employees, messages, metadata
 #: Rows in one statement.
 BATCH = 500
 #: Columns that point into their own table: written in a second round, when every row is there.
-INWARD = {"customers": "merged_into", "messages": "reply_to_id"}
+INWARD = {
+    "employees": ("deputy_id",),
+    "customers": ("merged_into", "company_id"),
+    "messages": ("reply_to_id",),
+}
 
 
 class MoveFailed(Exception):
@@ -36,8 +40,9 @@ def copy(source: Connection, target: Connection, say: Callable[[str, int], None]
     for table in metadata.sorted_tables:
         copied[table.name] = _copy_table(source, target, table)
         say(table.name, copied[table.name])
-    for name, column in INWARD.items():
-        _point_inward(source, target, metadata.tables[name], column)
+    for name, columns in INWARD.items():
+        for column in columns:
+            _point_inward(source, target, metadata.tables[name], column)
     copied["search"] = index_again(target)
     say("search", copied["search"])
     _check(source, target)
@@ -53,8 +58,8 @@ def _batches(source: Connection, statement: sa.Select[Any]) -> Iterator[list[dic
 def _copy_table(source: Connection, target: Connection, table: sa.Table) -> int:
     count = 0
     for rows in _batches(source, sa.select(table)):
-        if column := INWARD.get(table.name):
-            rows = [row | {column: None} for row in rows]
+        if columns := INWARD.get(table.name):
+            rows = [row | dict.fromkeys(columns) for row in rows]
         target.execute(sa.insert(table), rows)
         count += len(rows)
     return count

@@ -5,7 +5,7 @@ Routing reads the same rows in its own transaction, so a change counts from the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Literal, get_args
 
 import sqlalchemy as sa
@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from hub import events
 from hub.clock import now
 from hub.events import NewEvent
-from hub.sql import among
+from hub.sql import among, is_postgres
 from hub.tables import presence
 
 State = Literal["available", "busy", "away", "offline"]
@@ -64,7 +64,8 @@ def _presence(row: Any, at: int) -> Presence:
 
 _choose = sa.text(
     "INSERT INTO presence (employee_id, state, seen_at) VALUES (:employee, :state, :at)"
-    " ON CONFLICT (employee_id) DO UPDATE SET state = :state, seen_at = :at"
+    " ON CONFLICT (employee_id) DO UPDATE SET state = :state,"
+    " seen_at = CASE WHEN presence.seen_at < :at THEN :at ELSE presence.seen_at END"
 )
 _see = sa.text(
     "INSERT INTO presence (employee_id, seen_at) VALUES (:employee, :at)"
@@ -81,12 +82,15 @@ _act = sa.text(
 )
 
 
-def choose(conn: Connection, employee_id: int, state: str) -> None:
-    """Somebody says what they are doing; it also shows that they are here. Raises ValueError for an unknown state."""
+def choose(conn: Connection, employee_id: int, state: str, *, here: bool = True) -> None:
+    """Somebody says what they are doing; ``here``: they say it themselves, which shows that they are here.
+
+    Raises ValueError for an unknown state.
+    """
     if state not in get_args(State):
         raise ValueError(f"There is no presence “{state}”. There are: {', '.join(get_args(State))}.")
     before = one(conn, employee_id).state
-    conn.execute(_choose, {"employee": employee_id, "state": state, "at": now()})
+    conn.execute(_choose, {"employee": employee_id, "state": state, "at": now() if here else 0})
     _tell(conn, {employee_id: before})
 
 
@@ -94,12 +98,20 @@ def seen(conn: Connection, here: Sequence[int], left: Sequence[int] = ()) -> Non
     """These have the hub open; those have closed it and count as here for `GRACE` more, in case they look by another process."""
     at = now()
     before = {number: found.state for number, found in everybody(conn).items()}
+    _hold(conn, {*here, *left})
     if here:
         conn.execute(_see, [{"employee": number, "at": at} for number in sorted(here)])
     if left:
         statement = sa.update(presence).where(among(presence.c.employee_id, sorted(left)))
         conn.execute(statement.values(seen_at=at - SEEN + GRACE))
     _tell(conn, {number: before.get(number, "offline") for number in here})
+
+
+def _hold(conn: Connection, people: Iterable[int]) -> None:
+    """Hold their rows in one order: two processes that tell of each other's people must not wait in a circle."""
+    if is_postgres(conn):
+        p = presence.c.employee_id
+        conn.execute(sa.select(p).where(among(p, sorted(people))).order_by(p).with_for_update()).all()
 
 
 def call(conn: Connection, employee_id: int, *, begins: bool) -> None:

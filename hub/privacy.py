@@ -294,12 +294,17 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
     conn.execute(
         sa.update(customers)
         .where(among(customers.c.id, people))
-        .values(name="", folded="", attributes="", owner_id=None)
+        .values(name="", folded="", attributes="", owner_id=None, company_id=None)
     )
+    conn.execute(sa.update(customers).where(_employed_by(people)).values(company_id=None))
     theirs = sa.or_(among(merges.c.winner_id, people), among(merges.c.loser_id, people))
     conn.execute(sa.update(merges).where(theirs).values(evidence="", moved="", undone_at=moment))
     told = sa.or_(among(e.customer_id, people), among(e.conversation_id, homes))
     conn.execute(sa.update(happened).where(told, e.data != "").values(data=""))
+
+
+def _employed_by(people: Sequence[int]) -> sa.ColumnElement[bool]:
+    return sa.and_(customers.c.company_id.is_not(None), among(customers.c.company_id, people))
 
 
 def unused(conn: Connection, names: set[str]) -> set[str]:

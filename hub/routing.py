@@ -9,6 +9,7 @@ decision. Every step it took is in the decision, as codes with the names of that
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 import msgspec
@@ -18,6 +19,9 @@ from hub import hours
 from hub.directory import LIVE, Conditions, Directory, Employee, Rule, Team
 from hub.keywords import Words, holds
 from hub.text import fold
+
+#: How far a chain of deputies is followed.
+MOST_DEPUTIES = 20
 
 #: One step of a decision: a code and what belongs to it (names, moments in ms, counts).
 Step = tuple[str | int | None, ...]
@@ -239,8 +243,10 @@ def _person_or_deputy(
         return person, None
     steps.append(no)
     absent = no[0] == "absent"
+    if unknown := set(itertools.islice(_deputies(d, person, s.at), MOST_DEPUTIES)) - staff.keys():
+        raise Missing(unknown)
     seen, at_work = {person}, person
-    while (deputy := _deputy(d, at_work, s.at)) is not None:
+    while len(seen) <= MOST_DEPUTIES and (deputy := _deputy(d, at_work, s.at)) is not None:
         if deputy in seen:
             steps.append(("circle", d.employees[deputy].name))
             break
@@ -278,7 +284,7 @@ def _hindrance(d: Directory, s: Situation, staff: Staff, employee_id: int, c: Ca
         return no
     standing = staff.get(employee_id)
     if standing is None:
-        raise Missing({employee_id, *_deputies(d, employee_id, s.at)})
+        raise Missing({employee_id})
     if s.kind in LIVE and standing.state != "available":
         return (standing.state, person.name)
     if employee_id != s.holder_id and standing.load + d.weight(s.kind) > person.capacity:
@@ -363,8 +369,9 @@ def take(d: Directory, s: Situation, staff: Staff, decision: Decision) -> None:
     if decision.assignee_id is not None and decision.assignee_id != s.holder_id:
         standing = staff.setdefault(decision.assignee_id, Standing())
         standing.load += d.weight(s.kind)
-        # later than everybody's last one, also within the same millisecond
-        standing.assigned_at = max(s.at, 1 + max(other.assigned_at for other in staff.values()))
+        standing.assigned_at = max(
+            s.at, standing.assigned_at + 1
+        )  # who got two in one millisecond comes after who got one
 
 
 def may_take(d: Directory, s: Situation, employee_id: int) -> bool:

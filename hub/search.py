@@ -11,7 +11,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub.sql import is_postgres
+from hub.sql import insert_into, is_postgres
 from hub.text import fold, split, words
 
 #: A finished word in so many messages is not taken for the beginning of others.
@@ -19,9 +19,8 @@ OFTEN = 100
 #: Indexed characters per message; longer ones are found by their beginning.
 LONGEST = 20_000
 
-_into_sqlite = sa.text("INSERT INTO message_search (rowid, text) VALUES (:id, :text)")
-_into_postgres = sa.text(
-    "INSERT INTO message_search (message_id, words) VALUES (:id, strip(to_tsvector('simple', :text)))"
+_INTO_POSTGRES = (
+    "INSERT INTO message_search (message_id, words) VALUES ($1, strip(to_tsvector('simple', CAST($2 AS text))))"
 )
 _in_sqlite = sa.text(
     "SELECT rowid FROM message_search WHERE message_search MATCH :query AND rowid < :before ORDER BY rowid DESC LIMIT :most"
@@ -53,9 +52,9 @@ def add(conn: Connection, rows: Sequence[tuple[int, str]]) -> None:
         return
     if is_postgres(conn):
         # bare words only: PostgreSQL's parser would keep "a@b.de" whole where FTS5 splits it
-        conn.execute(_into_postgres, [{"id": number, "text": " ".join(split(text))} for number, text in rows])
+        conn.exec_driver_sql(_INTO_POSTGRES, [(number, " ".join(split(text))) for number, text in rows])
     else:
-        conn.execute(_into_sqlite, [{"id": number, "text": text} for number, text in rows])
+        insert_into(conn, "message_search", ("rowid", "text"), rows)
 
 
 def find(conn: Connection, query: str, *, before: int = 2**62, most: int = 50) -> list[int]:

@@ -12,7 +12,9 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Sequence
+from asyncio.subprocess import Process
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +48,8 @@ BATCH = 500
 TELL = 1.0
 #: A worker that says nothing for so long is given up (seconds).
 SILENCE = 120.0
+#: The longest line of a worker (bytes): the result.
+MOST_SAID = 64 << 20
 #: How long a worker that closed its pipe gets to end (seconds).
 LAST_BREATH = 2.0
 #: How long another process waits before it takes over (seconds).
@@ -177,25 +181,13 @@ class Simulations:
         if asked is None:
             return False
         task = Task(_address(self.hub.db), msgspec.json.decode(asked, type=Asked), BATCH)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *PROGRAM,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            env=_environment(),
-            limit=64 << 20,
-        )
-        try:
+        async with _worker() as process:
             assert process.stdin is not None
             process.stdin.write(msgspec.json.encode(task) + b"\n")
             await self._follow(number, process)
-        finally:
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
         return True
 
-    async def _follow(self, number: int, process: asyncio.subprocess.Process) -> None:
+    async def _follow(self, number: int, process: Process) -> None:
         """Listen to the worker until it is done, and write down what it says."""
         assert process.stdout is not None
         said, heard, noted = Said(), time.monotonic(), 0.0
@@ -236,7 +228,38 @@ class Simulations:
                 await backoff.wait()
 
 
-async def _epitaph(process: asyncio.subprocess.Process) -> str:
+@asynccontextmanager
+async def _worker() -> AsyncIterator[Process]:
+    """The process that computes; it has ended afterwards, however we are interrupted."""
+    starting = asyncio.ensure_future(
+        asyncio.create_subprocess_exec(
+            sys.executable,
+            *PROGRAM,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            env=_environment(),
+            limit=MOST_SAID,
+        )
+    )
+    try:
+        yield await asyncio.shield(starting)  # interrupted half-way, a process would be nobody's
+    finally:
+        ending = asyncio.ensure_future(_end_of(starting))
+        try:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            await ending
+            raise
+
+
+async def _end_of(starting: asyncio.Future[Process]) -> None:
+    process = await starting
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+async def _epitaph(process: Process) -> str:
     """Why it fell silent: it gets a moment to end by itself, so that its exit code can tell."""
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LAST_BREATH):

@@ -33,7 +33,10 @@ class Person(Struct, frozen=True):
 def _people_statement() -> sa.Select[Any]:
     c, firm, v = customers.alias("c"), customers.alias("firm"), conversations.alias("v")
     recent = (
-        sa.select(v.c.assignee_id, v.c.status, v.c.last_message_id)
+        # whoever stands in for somebody does so in the customer's next matter too, and gives it back with the first one
+        sa.select(
+            sa.func.coalesce(v.c.covering_id, v.c.assignee_id).label("assignee_id"), v.c.status, v.c.last_message_id
+        )
         .where(v.c.customer_id == c.c.id)
         .order_by(v.c.last_message_id.desc())
         .limit(LOOKED_BACK)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import json
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.compiler import compiles
@@ -98,6 +100,33 @@ def is_postgres(conn: Connection) -> bool:
     return conn.dialect.name == "postgresql"
 
 
+def run(conn: Connection, statement: sa.Executable, **values: Any) -> sa.CursorResult[*tuple[Any, ...]]:
+    """A statement made once, with its parameters by name, sent as the text it once became.
+
+    For hot paths: SQLAlchemy's way from statement to text costs more than the database does. Rows come as the driver gives them,
+    without the column types' own ideas (SQLite says 1 for true).
+    """
+    made = _made.get((statement, conn.dialect.name))
+    if made is None:
+        made = _made[statement, conn.dialect.name] = _make(statement, conn.dialect)
+    text, names, constants = made
+    values = constants | values
+    if conn.dialect.name != "postgresql":
+        values = {k: _json(v).decode() if isinstance(v, list) else v for k, v in values.items()}
+    return conn.exec_driver_sql(text, tuple([values[name] for name in names]))
+
+
+_Made = tuple[str, tuple[str, ...], dict[str, Any]]
+#: Statements are module constants; there are as many of these as there are calls of `run`.
+_made: dict[tuple[sa.Executable, str], _Made] = {}
+_json = msgspec.json.Encoder().encode
+
+
+def _make(statement: sa.Executable, dialect: sa.Dialect) -> _Made:
+    compiled = statement.compile(dialect=dialect)  # type: ignore[attr-defined]  # every statement has it
+    return str(compiled), tuple(compiled.positiontup), dict(compiled.params)
+
+
 _ALLOCATE = sa.text("UPDATE counters SET value = value + :n WHERE name = :name RETURNING value")
 
 
@@ -109,7 +138,7 @@ def allocate(conn: Connection, what: str, count: int) -> range:
     """
     if not count:
         return range(0)
-    last: int = conn.execute(_ALLOCATE, {"n": count, "name": what}).scalar_one()
+    last: int = run(conn, _ALLOCATE, n=count, name=what).scalar_one()
     return range(last - count + 1, last + 1)
 
 
@@ -118,7 +147,7 @@ _RENEW = sa.text("UPDATE counters SET value = :fresh WHERE name = :name")
 
 def renew(conn: Connection, what: str) -> None:
     """Give a version a number nobody has had: one counted up would come again after a rollback, with other contents."""
-    conn.execute(_RENEW, {"fresh": secrets.randbits(62), "name": what})
+    run(conn, _RENEW, fresh=secrets.randbits(62), name=what)
 
 
 _HOLD = sa.text("SELECT value FROM counters WHERE name = :name FOR UPDATE")
@@ -127,37 +156,76 @@ _HOLD = sa.text("SELECT value FROM counters WHERE name = :name FOR UPDATE")
 def hold(conn: Connection, what: str) -> None:
     """Hold a counter until the commit without taking a number of it. SQLite has one writer; there is nothing to hold."""
     if is_postgres(conn):
-        conn.execute(_HOLD, {"name": what})
+        run(conn, _HOLD, name=what)
 
 
 def insert_rows(conn: Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
     """All rows in one statement. Every row must have the same keys, in the same order."""
     if rows:
-        statement = _insert_text(conn.dialect.name, table, tuple(rows[0]))
-        conn.exec_driver_sql(statement, [tuple(row.values()) for row in rows])
+        columns = tuple([table.c[key].name for key in rows[0]])
+        _send(conn, _insertion, (table.name, columns), [tuple(row.values()) for row in rows])
+
+
+def insert_into(conn: Connection, table: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
+    """The same for a table that SQLAlchemy does not know, or for rows that are tuples anyway."""
+    if rows:
+        _send(conn, _insertion, (table, columns), rows)
 
 
 def update_rows(conn: Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
     """Rows by their ``id``, which is each row's last key; all in one statement. The same keys in the same order."""
     if rows:
-        statement = _update_text(conn.dialect.name, table, tuple(rows[0]))
-        conn.exec_driver_sql(statement, [tuple(row.values()) for row in rows])
+        columns = tuple([table.c[key].name for key in rows[0]])
+        _send(conn, _change, (table.name, columns), [tuple(row.values()) for row in rows])
 
 
-# Texts made once and run as they are: per row, SQLAlchemy's own parameter handling costs more than the databases do.
+#: So many rows go to SQLite in one step; more go one by one.
+TOGETHER = 128
+#: (table, columns)
+_Shape = tuple[str, tuple[str, ...]]
+
+
+def _send(
+    conn: Connection, text: Callable[[_Shape, str, int], str], shape: _Shape, rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Texts made once and run as they are: per row, SQLAlchemy's own parameter handling costs more than the databases do.
+
+    SQLite gets all rows in one step, because after every step its thread has to win the interpreter back from the event loop.
+    Their number is rounded up with empty rows, so that there are few texts to prepare.
+    """
+    dialect = conn.dialect.name
+    if dialect == "postgresql" or len(rows) > TOGETHER:
+        conn.exec_driver_sql(text(shape, dialect, 0), list(rows))
+        return
+    room = 1 if len(rows) == 1 else -(-len(rows) // 16) * 16
+    values = list(itertools.chain.from_iterable(rows))
+    values += [None] * (room * len(rows[0]) - len(values))
+    conn.exec_driver_sql(text(shape, dialect, room), tuple(values))
+
+
 @functools.cache
-def _insert_text(dialect: str, table: sa.Table, keys: tuple[str, ...]) -> str:
-    columns = ", ".join(table.c[key].name for key in keys)
-    marks = ", ".join(_mark(dialect, place) for place in range(1, len(keys) + 1))
-    return f"INSERT INTO {table.name} ({columns}) VALUES ({marks})"  # noqa: S608 - names of our own tables
+def _insertion(shape: _Shape, dialect: str, room: int) -> str:
+    table, columns = shape
+    marks = ", ".join(_mark(dialect, place) for place in range(1, len(columns) + 1))
+    rows = f"SELECT * FROM ({_values(columns, room)}) WHERE column1 IS NOT NULL" if room else f"VALUES ({marks})"  # noqa: S608 - marks only
+    return f"INSERT INTO {table} ({', '.join(columns)}) {rows}"
 
 
 @functools.cache
-def _update_text(dialect: str, table: sa.Table, keys: tuple[str, ...]) -> str:
-    *changed, last = (table.c[key].name for key in keys)
-    assert last == "id"
-    pairs = ", ".join(f"{name} = {_mark(dialect, place)}" for place, name in enumerate(changed, 1))
-    return f"UPDATE {table.name} SET {pairs} WHERE id = {_mark(dialect, len(keys))}"  # noqa: S608 - names of our own
+def _change(shape: _Shape, dialect: str, room: int) -> str:
+    table, columns = shape
+    *changed, last = [
+        (name, f"new.column{place}" if room else _mark(dialect, place)) for place, name in enumerate(columns, 1)
+    ]
+    assert last[0] == "id"
+    pairs = ", ".join(f"{name} = {value}" for name, value in changed)
+    source = f"FROM ({_values(columns, room)}) AS new " if room else ""
+    return f"UPDATE {table} SET {pairs} {source}WHERE {table}.id = {last[1]}"  # noqa: S608 - names of our own tables
+
+
+def _values(columns: tuple[str, ...], room: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
+    return f"VALUES {', '.join([row] * room)}"
 
 
 def _mark(dialect: str, place: int) -> str:

@@ -194,7 +194,8 @@ def _route(
 ) -> None:
     """Give numbers to new conversations, and them to somebody; whose people have become absent goes to others too."""
     began = {id(e.conversation): e for e in reversed(entries) if e.conversation is not None}
-    lost = [c for c in changed if not c.fresh and id(c) in began and _lost(d, c)]
+    moment = now()
+    lost = [c for c in changed if not c.fresh and id(c) in began and assignment.lost(d, c, moment)]
     fresh = [c for c in changed if c.fresh]
     for home, number in zip(fresh, allocate(conn, "conversations", len(fresh)), strict=True):
         home.id = number
@@ -204,16 +205,9 @@ def _route(
         return
     met = {c.customer_id for c in (*fresh, *lost)} - {known.id for known in people.values() if known.new}
     known = situations.people(conn, list(met)) if met else {}
-    moment = now()
     contacts = [_contact(d, known, began[id(c)], c, moment) for c in (*fresh, *lost)]
     for home, contact, decision in zip((*fresh, *lost), contacts, assignment.choose(conn, d, contacts), strict=True):
         assignment.settle(d, home, contact, decision)
-
-
-def _lost(d: Directory, home: Current) -> bool:
-    """Has its assignee left, or gone on leave?"""
-    person = d.employees.get(home.assignee_id or 0)
-    return person is not None and (person.disabled or d.absence(person.id, now()) is not None)
 
 
 def _contact(d: Directory, known: dict[int, Person], e: Entry, home: Current, moment: int) -> Situation:
@@ -225,7 +219,7 @@ def _contact(d: Directory, known: dict[int, Person], e: Entry, home: Current, mo
         home.channel_id,
         e.item.team_id,
         customer_id=home.customer_id,
-        assignee_id=home.assignee_id,
+        assignee_id=home.assignee_id if home.covering_id is None else home.covering_id,
         sender=m.sender.address,
         subject=m.subject or home.subject,
         text=m.visible_text or m.text,

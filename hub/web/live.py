@@ -151,7 +151,8 @@ class Live:
                 raise Unavailable(str(error)) from error
             raise
         self.told = batch[-1].id
-        self._spread(batch, places)
+        if self.readers:
+            self._spread(batch, places)
 
     async def _places(self, batch: Sequence[Event]) -> Places:
         wanted = list({e.conversation_id for e in batch if e.conversation_id is not None})

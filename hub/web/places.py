@@ -13,6 +13,7 @@ from hub.inbox import Filter, Sort
 from hub.messages import Status
 from hub.text import clean_line
 
+Due = Literal["", "soon", "late"]
 VIEWS = ("mine", "unassigned", "snoozed", "all")
 
 
@@ -25,13 +26,29 @@ class Team(Struct, frozen=True):
 
 
 class Place(Struct, frozen=True):
-    """One list. ``view`` is one of `VIEWS` or "team"; ``slug`` names the team."""
+    """One list. ``view`` is one of `VIEWS` or "team"; ``slug`` names the team. The rest leaves only a part of it: ``who`` is an
+    employee's id or "none", ``channel`` an id, ``due`` "soon" or "late", ``since`` the moment (ms) after which they began.
+    """
 
     view: str = "mine"
     slug: str = ""
     status: Status = "open"
     sort: Sort = "newest"
     q: str = ""
+    who: str = ""
+    channel: int = 0
+    due: str = ""
+    since: int = 0
+
+    @property
+    def any_status(self) -> bool:
+        """Are conversations of every status in the list?"""
+        return bool(self.q or self.since)
+
+    @property
+    def narrowed(self) -> bool:
+        """Does the list hold only a part of the view?"""
+        return bool(self.who or self.channel or self.due or self.since)
 
     @property
     def name(self) -> str:
@@ -46,7 +63,8 @@ class Place(Struct, frozen=True):
     def query(self, **changed: str) -> str:
         """The list's query with some things changed; what is as always is left out."""
         plain = {"status": "snoozed" if self.view == "snoozed" else "open", "sort": "newest", "q": ""}
-        said = {"status": self.status, "sort": self.sort, "q": self.q} | changed
+        said = {"status": self.status, "sort": self.sort, "q": self.q, "who": self.who, "due": self.due}
+        said |= {"channel": str(self.channel or ""), "since": str(self.since or "")} | changed
         return urlencode({key: value for key, value in said.items() if value and value != plain.get(key)})
 
     def url(self, **changed: str) -> str:
@@ -60,13 +78,23 @@ class Place(Struct, frozen=True):
 
     def filter(self, team: Team | None) -> Filter:
         """What the list asks of the inbox."""
-        assignee: Literal["me", "none"] | None = None
+        assignee: int | Literal["me", "none"] | None = None
         if self.view in ("mine", "snoozed"):
             assignee = "me"
         elif self.view == "unassigned":
             assignee = "none"
-        status = "" if self.q else self.status
-        return Filter(status=status, assignee=assignee, team=team.id if team else None, q=self.q, sort=self.sort)
+        elif self.who:
+            assignee = "none" if self.who == "none" else int(self.who)
+        return Filter(
+            status="" if self.any_status else self.status,
+            assignee=assignee,
+            team=team.id if team else None,
+            channel=self.channel or None,
+            q=self.q,
+            sort=self.sort,
+            due=cast(Due, self.due),
+            since=self.since,
+        )
 
 
 @functools.lru_cache(512)  # a list asks for each of its rows
@@ -83,4 +111,19 @@ def read_place(name: str, query: Mapping[str, str]) -> Place | None:
     if view == "snoozed" or status not in get_args(Status):
         status = "snoozed" if view == "snoozed" else "open"
     sort: Sort = "waiting" if query.get("sort") == "waiting" and not query.get("q") else "newest"
-    return Place(view, slug, cast(Status, status), sort, clean_line(query.get("q", ""), 200))
+    who, due = query.get("who", ""), query.get("due", "")
+    return Place(
+        view,
+        slug,
+        cast(Status, status),
+        sort,
+        clean_line(query.get("q", ""), 200),
+        who if who == "none" or _number(who) else "",
+        _number(query.get("channel", "")),
+        due if due in get_args(Due) else "",
+        _number(query.get("since", "")),
+    )
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0

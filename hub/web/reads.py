@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import events, inbox, timeline
+from hub import directory, events, inbox, presence, timeline
 from hub.access import Actor, access_customer, access_envelope
 from hub.inbox import Filter, Row
 from hub.outbox import NotFound
@@ -23,20 +23,23 @@ CATCH_UP = 100
 
 
 class Around(Struct, frozen=True):
-    """What stands around every page: the views with their counts, and the newest event the page knows."""
+    """What stands around every page: the views with their counts, the newest event the page knows, and what one is doing."""
 
     counts: dict[str, int]
     teams: tuple[Team, ...]
     latest: int
+    doing: str
 
 
 class Listed(Struct, frozen=True):
-    """One page of a list. ``team`` is the list's own, if it is a team's."""
+    """One page of a list. ``team`` is the list's own, if it is a team's; ``person`` and ``channel`` name what it is narrowed to."""
 
     around: Around
     rows: list[Row]
     next: str | None
     team: Team | None
+    person: str = ""
+    channel: str = ""
 
 
 class Identity(Struct, frozen=True):
@@ -81,7 +84,10 @@ class Opened(Struct, frozen=True):
 def around(conn: Connection, actor: Actor) -> Around:
     """The sidebar: counts, and the actor's teams (for those who see everything: all)."""
     shown = tuple(t for t in _teams(conn) if actor.sees_all or t.id in actor.teams)
-    return Around(inbox.counts(conn, actor), shown, events.latest(conn))
+    doing = presence.one(conn, actor.id)  # whoever asks for a page is here, even before their stream says so
+    return Around(
+        inbox.counts(conn, actor), shown, events.latest(conn), "busy" if doing.calls else doing.chosen or "available"
+    )
 
 
 def _teams(conn: Connection) -> list[Team]:
@@ -96,7 +102,16 @@ def listed(conn: Connection, actor: Actor, place: Place, cursor: str = "", limit
     if place.view == "team" and team is None:
         raise NotFound
     rows, following = inbox.listing(conn, actor, place.filter(team), cursor, limit)
-    return Listed(beside, rows, following, team)
+    person, channel = _narrowed(conn, place) if place.narrowed else ("", "")
+    return Listed(beside, rows, following, team, person, channel)
+
+
+def _narrowed(conn: Connection, place: Place) -> tuple[str, str]:
+    """What the employee and the channel are called that the list is narrowed to."""
+    d = directory.current(conn)
+    person = d.employees.get(int(place.who)) if place.who.isdecimal() else None
+    channel = d.channels.get(place.channel)
+    return person.name if person else "", channel.name if channel else ""
 
 
 def names(conn: Connection) -> tuple[Names, tuple[tuple[int, str], ...], tuple[Team, ...]]:

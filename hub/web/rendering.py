@@ -19,7 +19,7 @@ from aiohttp import web
 from jinja2 import nodes
 from jinja2.visitor import NodeTransformer
 
-from hub.access import Actor
+from hub.access import RIGHTS, Actor
 from hub.http import HOUSE, NONCE
 from hub.i18n import LANGUAGES, Catalogue, catalogue, chosen
 from hub.web.assets import Assets
@@ -112,6 +112,7 @@ def _pages(words: Catalogue, assets: Assets, loader: jinja2.BaseLoader) -> Pages
         "bare": bare,
         "fresh_id": lambda: secrets.token_urlsafe(12),
         "languages": LANGUAGES,
+        "may": lambda actor, right: actor.role in RIGHTS[right],
         "quote": lambda text: quote(text, safe=""),
     }
     return pages

@@ -49,6 +49,37 @@ class When:
         except (ValueError, OverflowError, OSError):
             return datetime(1970, 1, 1, tzinfo=self.place)
 
+    def local_day(self, ms: int) -> date:
+        """The day in the reader's zone."""
+        return self._at(ms).date()
+
+    def begin(self, day: date) -> int:
+        """When a day begins in the reader's zone (ms)."""
+        return int(datetime.combine(day, datetime.min.time(), self.place).timestamp() * 1000)
+
+    def until(self, ms: int) -> str:
+        """An end for people: the last day when it is midnight, else day and time: "24 Nov", "24 Nov, 13:30"."""
+        at = self._at(ms)
+        if (at.hour, at.minute) == (0, 0):
+            return self.dated(at.date() - timedelta(days=1))
+        return f"{self.dated(at.date())}, {at:%H:%M}"
+
+    def dated(self, day: date) -> str:
+        """A day without its time: "24 Nov", in another year "24 Nov 2027"."""
+        if day.year == self.today.year:
+            return self._dated(day, _SHORT)
+        return self.words.text(
+            "{day} {month} {year}", day=day.day, month=self.words.text(_SHORT[day.month - 1]), year=day.year
+        )
+
+    def month(self, day: date) -> str:
+        """November 2026"""
+        return f"{self.words.text(_MONTHS[day.month - 1])} {day.year}"
+
+    def weekday(self, day: date) -> str:
+        """Tuesday"""
+        return self.words.text(_DAYS[day.weekday()])
+
     def iso(self, ms: int) -> str:
         """For machines: RFC 3339."""
         return rfc3339(ms) or ""

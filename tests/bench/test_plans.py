@@ -13,9 +13,21 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bench.fill import Filled, facts, fill
+from bench.fill import BEGIN, SPAN, Filled, facts, fill
 from bench.words import COMMON, MISSING, PAIR, RARE
-from hub import conversations, customers, delivery, events, identity, inbox, journal, outbox, receipts, timeline
+from hub import (
+    conversations,
+    customers,
+    delivery,
+    directory,
+    events,
+    identity,
+    inbox,
+    journal,
+    outbox,
+    receipts,
+    timeline,
+)
 from hub.access import Actor, access_attachment, access_customer, access_message, load_teams
 from hub.collaboration import wake_snoozed
 from hub.core import Hub
@@ -23,6 +35,7 @@ from hub.inbox import Filter
 from hub.messages import Receipt
 from hub.outbox import Draft, Stale
 from hub.tables import employees
+from hub.traffic import Traffic
 from tests.bench.plans import MOST_ROWS, Statement, complaints, in_words, statements_of
 from tests.servers import Postgres, apart
 
@@ -162,11 +175,19 @@ def loops(house: Filled, hub: Hub) -> Iterator[tuple[str, Work]]:
     yield "wake", wake_snoozed
     yield "free journal", journal.free_leases
     yield "free deliveries", delivery.free_leases
+    yield "simulation", simulated
 
 
 def orphaned(conn: Connection) -> None:
     conn.execute(sa.text("UPDATE journal /* set up */ SET state = 'kept' WHERE id < 20"))
     assert journal.claim_orphans(conn, 1000, 200)
+
+
+def simulated(conn: Connection) -> None:
+    middle = BEGIN + SPAN // 2
+    past = Traffic(directory.current(conn), middle, middle + SPAN)
+    assert past.run_up(conn, 20) is not None
+    assert len(past.page(conn, 20)[1]) == 20
 
 
 def claimed(conn: Connection, hub: Hub) -> None:
@@ -246,6 +267,7 @@ async def test_the_loops_read_no_table_from_end_to_end(hub: Hub, house: Filled) 
         ("ix_events_conversation", "timeline"),
         ("ix_conversations_status_last_message_id", "list"),
         ("ix_deliveries_provider", "receipts"),
+        ("ix_conversations_created_at", "simulation"),
     ],
 )
 async def test_without_one_index_there_is_a_complaint(hub: Hub, house: Filled, index: str, name: str) -> None:
@@ -255,6 +277,7 @@ async def test_without_one_index_there_is_a_complaint(hub: Hub, house: Filled, i
         "timeline": lambda c: timeline.of_conversation(c, house.conversation),
         "list": lambda c: inbox.listing(c, who, Filter(status="closed")),
         "receipts": lambda c: receipts.apply(c, [(house.channels[0], Receipt("f1", "read"))]),
+        "simulation": simulated,
     }
     assert await wrong(hub, iter([(name, works[name])])) == []
 

@@ -167,7 +167,8 @@ def change(w: World) -> None:
     """Something happens in the house; time goes by."""
     rng = w.rng
     w.at += rng.choice([0, 1000, 60_000, HOUR, 5 * HOUR])
-    number = rng.choice(list(w.people))
+    busy = [talk.assignee for talk in w.talks.values() if talk.assignee]
+    number = rng.choice([*w.people, *busy])
     person = w.people[number]
     what = rng.randrange(12)
     if what < 3:
@@ -214,8 +215,11 @@ def contact(w: World) -> Situation:
     kind = w.channels[number]["kind"]
     same = [talk for talk in w.talks.values() if talk.kind == kind and talk.assignee]
 
+    last = rng.choice(list(w.teams.values()))["members"]
+
     def some(chance: float) -> int | None:
-        return rng.choice([*w.people, 99]) if rng.random() < chance else None
+        away = [n for n in w.people if w.absent(n)]
+        return rng.choice([*w.people, *away, 99]) if rng.random() < chance else None
 
     return Situation(
         w.at,
@@ -226,7 +230,7 @@ def contact(w: World) -> Situation:
         some(0.25),
         some(0.1),
         rng.choice(same).assignee if same and rng.random() < 0.25 else None,
-        some(0.2),
+        rng.choice(last) if last and rng.random() < 0.5 else None,
         rng.choice(["x@acme.de", "x@notacme.de", "+4930123", ""]),
         " ".join(rng.choices(WORDS, k=rng.randint(0, 3))),
         ", ".join(rng.choices(WORDS, k=rng.randint(0, 5))),
