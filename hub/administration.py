@@ -202,9 +202,8 @@ def _team_users(conn: Connection, team_id: int) -> list[str]:
     ch, name = channel_rows.c, str(team_id)
     named = sa.select(ch.name).where(ch.team_id == team_id, ch.removed_at.is_(None)).order_by(ch.name).limit(5)
     found = [f"channel “{n}”" for n in conn.execute(named).scalars()]
-    for rule in directory.rules(conn):
-        if rule.target.team == name or name in rule.conditions.teams:
-            found.append(f"rule “{rule.name or rule.kind}”")
+    asking = [rule for rule in directory.rules(conn) if rule.target.team == name or name in rule.conditions.teams]
+    found += [f"rule “{rule.name or rule.kind}”" for rule in asking[:5]]
     d = directory.current(conn)
     found += [f"service level “{p.name}”" for p in d.policies if name in p.conditions.teams]
     if conn.execute(sa.select(conversations.c.id).where(conversations.c.team_id == team_id).limit(1)).first():

@@ -31,7 +31,14 @@ class Person(Struct, frozen=True):
 
 
 def _people_statement() -> sa.Select[Any]:
-    c, firm, v = customers.alias("c"), customers.alias("firm"), conversations.alias("v")
+    c, v = customers.alias("c"), conversations.alias("v")
+    # a company that was merged into another one is that one; two merges deep at most
+    firm, into, last_one = customers.alias("firm"), customers.alias("into"), customers.alias("last_one")
+    firms_owner = sa.case(
+        (last_one.c.id.is_not(None), last_one.c.owner_id),
+        (into.c.id.is_not(None), into.c.owner_id),
+        else_=firm.c.owner_id,
+    )
     recent = (
         # whoever stands in for somebody does so in the customer's next matter too, and gives it back with the first one
         sa.select(
@@ -47,10 +54,10 @@ def _people_statement() -> sa.Select[Any]:
     last = last.order_by(recent.c.last_message_id.desc()).limit(1).correlate(c)
     running = last.where(recent.c.status.in_(("open", "waiting")))
     return (
-        sa.select(
-            c.c.id, c.c.owner_id, firm.c.owner_id, last.scalar_subquery(), running.scalar_subquery(), c.c.attributes
-        )
+        sa.select(c.c.id, c.c.owner_id, firms_owner, last.scalar_subquery(), running.scalar_subquery(), c.c.attributes)
         .outerjoin_from(c, firm, firm.c.id == c.c.company_id)
+        .outerjoin(into, into.c.id == firm.c.merged_into)
+        .outerjoin(last_one, last_one.c.id == into.c.merged_into)
         .where(among(c.c.id, "ids"))
     )
 

@@ -6,7 +6,8 @@ from aiohttp import web
 
 from hub import sessions
 from hub.http import FAILURE, HOUSE
-from hub.web import deeds, doors, files, metrics, pages, rendering
+from hub.web import board, deeds, doors, files, metrics, pages, rendering, taking
+from hub.web import settings_routes as settings
 from hub.web.live import Live
 from hub.web.screens import failure_page, screen
 
@@ -18,6 +19,7 @@ def add_routes(app: web.Application) -> None:
     doors.setup(app)
     app[FAILURE] = failure_page
     app[doors.LIVE] = live = Live(app[HOUSE])
+    app[board.BOARDS] = board.Boards()
     app.on_startup.append(live.start)
     app.on_shutdown.append(live.close)
     metrics.add_routes(app)
@@ -31,6 +33,12 @@ def add_routes(app: web.Application) -> None:
     get("/welcome/channels", screen(pages.channels_page))
     get("/stream", live.stream)
     get("/", screen(pages.start))
+    get("/live", screen(board.live_page))
+    get("/live/figures", screen(board.live_part))
+    post("/inbox/next", screen(taking.take_next))
+    post("/me/presence", screen(taking.set_presence))
+    post(r"/c/{number:\d+}/claim", screen(taking.claim))
+    settings.add_routes(app)
     for path in ("/inbox/team/{slug}", r"/inbox/{view:[a-z]+}"):
         get(path, screen(pages.list_page))
         get(f"{path}/rows", screen(pages.list_page))

@@ -9,8 +9,10 @@ from importlib import resources
 from aiohttp import web
 from msgspec import Struct
 
-#: One file per cascade layer, sent as one.
+#: The cascade layers, the weakest first.
 LAYERS = ("tokens", "base", "parts", "layout", "util")
+#: The files, in which a later one may add to any layer.
+FILES = ("tokens", "base", "parts", "layout", "pages", "util")
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
@@ -29,7 +31,7 @@ class Assets:
         folder = resources.files("templates") / "static"
         self.by_address: dict[str, Asset] = {}
         self._addresses: dict[str, str] = {}
-        layers = [(folder / f"{name}.css").read_text("utf-8") for name in LAYERS]
+        layers = [(folder / f"{name}.css").read_text("utf-8") for name in FILES]
         self._add("app.css", f"@layer {','.join(LAYERS)};\n{''.join(layers)}".encode())
         self._add("app.js", (folder / "app.js").read_bytes())
         self._add("frame.css", (folder / "frame.css").read_bytes())
