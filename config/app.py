@@ -9,7 +9,7 @@ import logging
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from aiohttp import web
 
@@ -17,7 +17,7 @@ from config.jobs import JOBS
 from config.settings import Settings, SettingsError, split_address
 from hub import delivery, journal, migrations
 from hub.blobs import Blobs
-from hub.bus import Bus, RedisBus
+from hub.bus import Bus
 from hub.channels import Channels
 from hub.core import Hub, Options
 from hub.database import Database, DiskFull, InUse, SqliteDatabase, Unavailable, only_process, open_database
@@ -33,12 +33,15 @@ from hub.secretbox import SecretBox, load_keys
 from hub.simulation import Simulations
 from hub.tasks import Backoff, Supervisor
 from webhooks.door import Door
-from webhooks.smtp import Door as SmtpDoor
-from webhooks.smtp import open_door
+
+if TYPE_CHECKING:
+    from webhooks.smtp import Door as SmtpDoor
 
 log = logging.getLogger(__name__)
 
 ROLES = ("web", "worker")
+#: Seconds after the doors opened until everything that stays in memory is there.
+SETTLED = 3.0
 
 
 class Server:
@@ -55,6 +58,7 @@ class Server:
         self._runner: web.AppRunner | None = None
         self._smtp: SmtpDoor | None = None
         self._lock: IO[str] | None = None
+        self._settling: asyncio.TimerHandle | None = None
         self._channels_changed = asyncio.Event()
 
     async def start(self) -> None:
@@ -70,9 +74,12 @@ class Server:
             self.feed.subscribe(self.delivery.watch)
         self._start_loops()
         await self.ingest.catch_up()
-        _tune()
+        sys.setswitchinterval(
+            0.0005
+        )  # by default a writer that comes back from the disk waits 5 ms for the interpreter
         if "web" in self.roles:
             await self._open_doors()
+        self._settling = asyncio.get_running_loop().call_later(SETTLED, _settle)
 
     def _start_loops(self) -> None:
         tasks, hub = self.hub.tasks, self.hub
@@ -108,6 +115,8 @@ class Server:
             await self._open_smtp()
 
     async def _open_smtp(self) -> None:
+        from webhooks.smtp import open_door
+
         host, port = split_address(self.settings.smtp_in.listen, "smtp_in.listen")
         self._smtp = await open_door(
             host,
@@ -144,6 +153,8 @@ class Server:
 
     async def stop(self) -> None:
         """Close the doors, let what runs finish, write down what is known, let go of everything."""
+        if self._settling is not None:
+            self._settling.cancel()
         if self._smtp is not None:
             self._smtp.close()
             await self._smtp.wait_closed()
@@ -160,16 +171,15 @@ class Server:
             self._lock.close()
 
 
-def _tune() -> None:
-    """Long-lived objects are out of the collector's sight, and the writer's thread gets its turn after half a millisecond.
+def _settle() -> None:
+    """Long-lived objects are out of the collector's sight; the command line had switched it off while they were loaded.
 
-    Measured under load: full collections made the slowest answers wait 120 ms instead of 40; a writer that comes back from the disk
-    waits 5 ms for the interpreter by default.
+    Measured under load: full collections made the slowest answers wait 120 ms instead of 40. What is garbage by now (some MB) stays
+    for ever: to look for it once would hold up everybody for a tenth of a second.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
-    sys.setswitchinterval(0.0005)
+    gc.enable()
 
 
 def _take_over(database: SqliteDatabase) -> IO[str]:
@@ -200,9 +210,15 @@ def open_hub(settings: Settings) -> Hub:
         send_at_once=settings.sending.at_once,
         give_up_hours=settings.sending.give_up_hours,
     )
-    bus = RedisBus(settings.redis) if settings.redis else Bus()
+    bus = _redis_bus(settings.redis) if settings.redis else Bus()
     blobs = Blobs(settings.folder / "blobs")
     return Hub(database, bus, blobs, SecretBox(keys), Channels(), Supervisor(), Sandbox(), options)
+
+
+def _redis_bus(url: str) -> Bus:
+    from hub.redisbus import RedisBus
+
+    return RedisBus(url)
 
 
 async def build(settings: Settings, *, migrate: bool = False, roles: Sequence[str] = ROLES) -> Server:

@@ -18,6 +18,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from config import responsibility
 from config.app import Server, build
 from config.settings import Settings
 from config.twins.imap import ImapTwin
@@ -36,6 +37,7 @@ STAFF = (
     ("elif@nordlicht.example", "Elif Yılmaz", "agent", ("service",)),
     ("jonas@nordlicht.example", "Jonas Meier", "agent", ("service", "sales")),
     ("tobias@nordlicht.example", "Tobias Krüger", "light", ("service",)),
+    ("maria@nordlicht.example", "Maria Lindqvist", "supervisor", ("sales",)),
 )
 TEAMS = (("service", "Service"), ("sales", "Sales"))
 CUSTOMERS = (
@@ -211,7 +213,7 @@ def _people_and_channels(conn: Connection, hub: Hub, world: World, password: str
         {"employee_id": row.id, "team_id": numbers["sales"]}
         for row in accounts.all_employees(conn)
         for s in STAFF
-        if s[0] == row.email and "sales" in s[3]
+        if s[0] == row.email and "sales" in s[3][1:]
     ]
     conn.execute(sa.insert(team_members), members)
     mail = {"address": "support@nordlicht.example", **world.imap.settings(), **world.smtp.settings()}
@@ -219,6 +221,7 @@ def _people_and_channels(conn: Connection, hub: Hub, world: World, password: str
     messenger = {"secret": "demo-secret", "url": world.messenger.url}
     channels.add(conn, hub.box, "api", "Messenger", messenger, numbers["sales"])
     events.append(conn, [events.NewEvent("channel.added")])
+    responsibility.set_up(conn, numbers)
 
 
 async def _first_day(server: Server, world: World) -> None:
@@ -262,3 +265,4 @@ def _first_hour(conn: Connection, hub: Hub, dice: random.Random) -> None:
             collaboration.set_tags(conn, anna, number, ["Inverter", "Warranty"])
     for number in numbers[-2:]:
         collaboration.set_status(conn, anna, number, "closed")
+    responsibility.give_owner(conn, "Katrin Vogel", "maria@nordlicht.example")

@@ -20,8 +20,6 @@ from hub.inbox import MOST_COUNTED
 from hub.sql import lit
 from hub.tables import channels, conversations
 
-#: New conversations of one day that are counted.
-MOST_INFLOW = 10_000
 #: Teams, people and channels that have a line.
 MOST_LINES = 200
 
@@ -149,7 +147,7 @@ def _channels(conn: Connection, d: Directory, actor: Actor, midnight: int) -> tu
         sa.select(_c.channel_id)
         .where(_c.created_at >= midnight, visible(actor))
         .order_by(_c.created_at)
-        .limit(MOST_INFLOW)
+        .limit(inbox.MOST_BEGUN)
         .subquery()
     )
     inflow = {

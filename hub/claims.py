@@ -27,8 +27,6 @@ from hub.tables import offers, sla_clocks
 
 #: Waiting conversations looked at in one go for one "next", and how often that is done.
 LOOKED_AT, ROUNDS = 50, 10
-#: So many of those that somebody else is holding at the moment are waited for in the end.
-WAITED_FOR = 5
 #: A promise that falls due within this time goes before mere waiting (ms).
 SOON = 3_600_000
 #: Waiting conversations of one team that one run tries to give to people who have become free, and offers that one run ends.
@@ -41,7 +39,7 @@ class Taken(Exception):
     """Somebody else was faster; ``holder`` is their id, ``name`` who that is."""
 
     def __init__(self, holder: int, name: str = "") -> None:
-        super().__init__(f"{name or 'Somebody else'} has taken it.")
+        super().__init__(f"{name or 'Somebody else'} has taken it already; choose another one.")
         self.holder, self.name = holder, name
 
 
@@ -82,20 +80,18 @@ def next_one(conn: Connection, actor: Actor) -> int | None:
     """
     require(actor, "reply")
     d, at = directory.current(conn), now()
-    held: list[int] = []
+    first: list[int] = []
     for ids in _waiting(conn, actor, at):
-        for number in _takeable(conn, d, actor, ids, at):
-            home = _lock_free(conn, number, skip=True)
-            if home is None:
-                held.append(number)
-                continue
-            _take(conn, actor, home, "claimed")
-            return home.id
-    for number in held[:WAITED_FOR]:
-        if (home := _lock_free(conn, number, skip=False)) is not None:
-            _take(conn, actor, home, "claimed")
-            return home.id
-    return None
+        able = list(_takeable(conn, d, actor, ids, at))
+        if (home := _hold_first(conn, able, skip=True)) is not None:
+            break
+        first = first or able
+    else:
+        home = _hold_first(conn, first, skip=False)
+    if home is None:
+        return None
+    _take(conn, actor, home, "claimed")
+    return home.id
 
 
 def _takeable(conn: Connection, d: Directory, actor: Actor, ids: Sequence[int], at: int) -> Iterator[int]:
@@ -107,19 +103,19 @@ def _takeable(conn: Connection, d: Directory, actor: Actor, ids: Sequence[int], 
             yield home.id
 
 
-def _lock_free(conn: Connection, number: int, *, skip: bool) -> Current | None:
-    """Hold it until the commit if it is still free; ``skip``: unless somebody else holds it now. What is not free is let go of."""
+def _hold_first(conn: Connection, ids: Sequence[int], *, skip: bool) -> Current | None:
+    """The first of them that is still free, held until the commit. ``skip``: none that somebody else holds now, else wait for it."""
+    if not ids:
+        return None
     if not is_postgres(conn):
-        home = conversations.lock_one(conn, number)
-        return home if home is not None and _free(home) else None
-    attempt = conn.begin_nested()
-    held = sa.select(table.c.id).where(table.c.id == number).with_for_update(skip_locked=skip)
-    home = conversations.lock_one(conn, number) if conn.execute(held).first() is not None else None
-    if home is not None and _free(home):
-        attempt.commit()
-        return home
-    attempt.rollback()
-    return None
+        homes = conversations.look_at(conn, ids)
+        return next((homes[number] for number in ids if number in homes and _free(homes[number])), None)
+    c = table.c
+    turn = sa.func.array_position(sa.literal(list(ids), sa.ARRAY(sa.BigInteger)), c.id)
+    free = (c.assignee_id.is_(None), c.status == lit("open"), c.waiting_since.is_not(None))
+    held = sa.select(c.id).where(among(c.id, ids), *free).order_by(turn).limit(1).with_for_update(skip_locked=skip)
+    number = conn.execute(held).scalar()
+    return conversations.lock_one(conn, number) if number is not None else None
 
 
 def _free(home: Current) -> bool:

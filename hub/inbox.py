@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
@@ -15,7 +16,7 @@ from hub import search, sla
 from hub.access import Actor, visible
 from hub.clock import now
 from hub.messages import Status
-from hub.sql import among
+from hub.sql import among, run
 from hub.tables import channels, conversations, customers, employees, messages, participants, sla_clocks, tags, teams
 
 Sort = Literal["newest", "waiting"]
@@ -26,6 +27,8 @@ MOST_COUNTED = 1000
 SEARCHED = 5000
 #: A tag on at most so many conversations is looked up first.
 MOST_TAGGED = 2000
+#: New conversations that are looked at, or counted, for "today".
+MOST_BEGUN = 10_000
 #: A reply that is due within this time is due soon (ms).
 SOON = 3_600_000
 #: Alternatives of one list (statuses times teams) that are merged.
@@ -151,6 +154,10 @@ def _alternatives(conn: Connection, actor: Actor, wanted: Filter) -> list[Condit
         # not EXISTS: PostgreSQL would join all that have the tag with all conversations, and sort
         own = sa.select(t.c.tag).where(t.c.conversation_id == _c.id, t.c.tag == wanted.tag).scalar_subquery()
         common.append(own.is_not(None))
+    return _stretches(actor, wanted, common)
+
+
+def _stretches(actor: Actor, wanted: Filter, common: Sequence[sa.ColumnElement[bool]]) -> list[Conditions]:
     if wanted.customer is not None:
         return [(visible(actor), *_state(wanted), *common)]
     states = [wanted.status] if wanted.status else [s for s in STATUSES if s != "closed" or wanted.sort == "newest"]
@@ -221,10 +228,11 @@ def _due(conn: Connection, actor: Actor, which: str) -> list[int]:
 
 
 def _begun(conn: Connection, wanted: Filter) -> list[int]:
-    """The newest of those begun since then."""
-    own = (_c.channel_id == wanted.channel,) if wanted.channel is not None else ()
-    statement = sa.select(_c.id).where(_c.created_at >= wanted.since, *own).order_by(_c.created_at.desc())
-    return list(conn.execute(statement.limit(MOST_TAGGED)).scalars())
+    """Those begun since then, looked for among the newest `MOST_BEGUN` of the house."""
+    newest = sa.select(_c.id, _c.channel_id).where(_c.created_at >= wanted.since).order_by(_c.created_at.desc())
+    some = newest.limit(MOST_BEGUN).subquery()
+    own = (some.c.channel_id == wanted.channel,) if wanted.channel is not None else ()
+    return list(conn.execute(sa.select(some.c.id).where(*own)).scalars())
 
 
 def _tagged(conn: Connection, tag: str) -> tuple[list[int], bool]:
@@ -267,20 +275,30 @@ def _searched(
     return list(ids), _write_cursor(before, 0)
 
 
-_customer, _channel, _team, _assignee = customers.c, channels.c, teams.c, employees.c
+_joined = {
+    "customer": customers.c.name,
+    "channel": channels.c.name,
+    "channel_kind": channels.c.kind,
+    "team": sa.func.coalesce(teams.c.name, ""),
+    "assignee": sa.func.coalesce(employees.c.name, ""),
+}
+#: The fields of a `Row` that one statement gives.
+_FIELDS = tuple(f for f in Row.__struct_fields__ if f not in ("channels", "tags", "level"))
 _rows = (
-    sa.select(
-        conversations,
-        _customer.name.label("customer"),
-        _channel.name.label("channel"),
-        _channel.kind.label("channel_kind"),
-        _team.name.label("team"),
-        _assignee.name.label("assignee"),
-    )
-    .join(customers, _customer.id == _c.customer_id)
-    .join(channels, _channel.id == _c.channel_id)
-    .outerjoin(teams, _team.id == _c.team_id)
-    .outerjoin(employees, _assignee.id == _c.assignee_id)
+    sa.select(*(_joined[name] if name in _joined else _c[name] for name in _FIELDS))
+    .join(customers, customers.c.id == _c.customer_id)
+    .join(channels, channels.c.id == _c.channel_id)
+    .outerjoin(teams, teams.c.id == _c.team_id)
+    .outerjoin(employees, employees.c.id == _c.assignee_id)
+    .where(among(_c.id, "ids"))
+)
+_tags_of = (
+    sa.select(tags.c.conversation_id, tags.c.tag).where(among(tags.c.conversation_id, "ids")).order_by(tags.c.tag)
+)
+_channels_of = (
+    sa.select(participants.c.conversation_id, participants.c.channel_id)
+    .where(among(participants.c.conversation_id, "ids"))
+    .distinct()
 )
 
 
@@ -288,56 +306,25 @@ def rows(conn: Connection, ids: Sequence[int]) -> list[Row]:
     """The conversations in the order of ``ids``. Five statements at most; the caller has checked who may see them."""
     if not ids:
         return []
+    wanted = list(ids)
     marks: dict[int, list[str]] = {}
-    tagged = sa.select(tags.c.conversation_id, tags.c.tag).where(among(tags.c.conversation_id, ids))
-    for number, tag in conn.execute(tagged.order_by(tags.c.tag)).all():
+    for number, tag in run(conn, _tags_of, ids=wanted).all():
         marks.setdefault(number, []).append(tag)
     over: dict[int, set[int]] = {}
-    p = participants.c
-    takes_part = sa.select(p.conversation_id, p.channel_id).where(among(p.conversation_id, ids)).distinct()
-    for number, channel in conn.execute(takes_part).all():
+    for number, channel in run(conn, _channels_of, ids=wanted).all():
         over.setdefault(number, set()).add(channel)
-    found = {row.id: row for row in conn.execute(_rows.where(among(_c.id, ids))).all()}
-    levels = sla.of(conn, ids)
+    found = {row[0]: dict(zip(_FIELDS, row, strict=True)) for row in run(conn, _rows, ids=wanted).all()}
+    levels = sla.of(conn, wanted)
     return [
-        _row(
-            found[n],
-            tuple(marks.get(n, ())),
-            tuple(sorted(over.get(n, set()) | {found[n].channel_id})),
-            levels.get(n),
+        Row(
+            **found[n],
+            tags=tuple(marks.get(n, ())),
+            channels=tuple(sorted(over.get(n, set()) | {found[n]["channel_id"]})),
+            level=levels.get(n),
         )
         for n in ids
         if n in found
     ]
-
-
-def _row(row: Any, marks: tuple[str, ...], over: tuple[int, ...], level: sla.View | None) -> Row:
-    return Row(
-        id=row.id,
-        subject=row.subject,
-        status=row.status,
-        priority=row.priority,
-        customer_id=row.customer_id,
-        customer=row.customer,
-        channel_id=row.channel_id,
-        channel=row.channel,
-        channel_kind=row.channel_kind,
-        channels=over,
-        team_id=row.team_id,
-        team=row.team or "",
-        assignee_id=row.assignee_id,
-        assignee=row.assignee or "",
-        reason=row.reason,
-        tags=marks,
-        preview=row.preview,
-        unread=row.unread,
-        waiting_since=row.waiting_since,
-        snoozed_until=row.snoozed_until,
-        last_message_id=row.last_message_id,
-        last_message_at=row.last_message_at,
-        created_at=row.created_at,
-        level=level,
-    )
 
 
 def one(conn: Connection, actor: Actor, conversation_id: int) -> Row | None:
@@ -349,6 +336,11 @@ def one(conn: Connection, actor: Actor, conversation_id: int) -> Row | None:
 
 def counts(conn: Connection, actor: Actor) -> dict[str, int]:
     """How many are open: mine, unassigned, all, snoozed, and ``team:<id>`` for each of the actor's teams; capped."""
+    return {row[0]: min(row[1], MOST_COUNTED) for row in conn.execute(_counting(actor)).all()}
+
+
+@functools.lru_cache(1000)
+def _counting(actor: Actor) -> sa.CompoundSelect[Any]:
     views = {
         "mine": Filter(status="open", assignee="me"),
         "unassigned": Filter(status="open", assignee="none"),
@@ -357,13 +349,12 @@ def counts(conn: Connection, actor: Actor) -> dict[str, int]:
     } | {f"team:{team}": Filter(status="open", team=team) for team in actor.teams}
     limited = []
     for name, wanted in views.items():
-        parts = [
-            sa.select(_c.id).where(*conditions).limit(MOST_COUNTED) for conditions in _alternatives(conn, actor, wanted)
-        ]
+        alternatives = _stretches(actor, wanted, _conditions(actor, wanted))
+        parts = [sa.select(_c.id).where(*conditions).limit(MOST_COUNTED) for conditions in alternatives]
         found = _union(parts) if len(parts) > 1 else parts[0].subquery()
         number = sa.select(sa.literal(name).label("name"), sa.func.count().label("count"))
         limited.append(number.select_from(found))
-    return {row[0]: min(row[1], MOST_COUNTED) for row in conn.execute(sa.union_all(*limited))}
+    return sa.union_all(*limited)
 
 
 def _write_cursor(first: int, number: int) -> str:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hub import search
-from hub.tables import counters, customers, employees, messages, metadata
+from hub.tables import counters, customers, employees, messages, metadata, routing_rules
 
 #: Rows in one statement.
 BATCH = 500
@@ -35,7 +35,8 @@ def refuse_filled(conn: Connection) -> None:
 def copy(source: Connection, target: Connection, say: Callable[[str, int], None]) -> dict[str, int]:
     """Copy every table; rows by table. ``say`` is told of each one. Raises `MoveFailed` when a count differs in the end."""
     refuse_filled(target)
-    target.execute(sa.delete(counters))
+    for table in (counters, routing_rules):  # what a new house comes with
+        target.execute(sa.delete(table))
     copied = {}
     for table in metadata.sorted_tables:
         copied[table.name] = _copy_table(source, target, table)

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import conversations, directory, events, identity, search, sla
+from hub import conversations, directory, events, identity, presence, search, sla
 from hub.access import Actor, access_conversation, access_customer, access_message, require
 from hub.adapter import Traits
 from hub.channels import Channels, Ready
@@ -250,6 +250,7 @@ def _write(
     _check(channel.adapter.traits, channel.config.name, draft, to)
     files = _own_files(conn, actor, draft.files)
     recipients = list(dict.fromkeys(p.address for p in (*to, *draft.cc)))
+    presence.acted(conn, actor.id)  # before the counter of ids, as everywhere (see hub.store)
     number, *rest = allocate(conn, "ids", 2 + len(recipients))
     moment = now()
     kind = "email" if channel.adapter.traits.subject else "text"

@@ -24,7 +24,7 @@ from hub.conversations import Current
 from hub.directory import Directory, Policy
 from hub.events import NewEvent
 from hub.hours import MINUTE
-from hub.sql import among, lit
+from hub.sql import among, lit, run
 from hub.tables import conversations, customers, messages, sla_clocks, sla_policies
 
 Target = Literal["first", "next", "resolution"]
@@ -334,7 +334,7 @@ _with_policies = (
 
 def of(conn: Connection, ids: Sequence[int]) -> dict[int, View]:
     """The service levels of those conversations that have one. Two statements at most."""
-    rows = conn.execute(_with_policies, {"ids": list(ids)}).all()
+    rows = run(conn, _with_policies, ids=list(ids)).all()
     if not rows:
         return {}
     d, moment = directory.current(conn), now()

@@ -2,7 +2,8 @@
 
 Locks are taken in one order everywhere, so that two processes cannot wait for each other: customers' rows (by those who change
 customers, never by those who only refer to them), journal entries, provider ids of receipts, their deliveries, senders, the counter
-of people, conversations, the counter of conversations, the counter of ids (which orders commits, see `sql.allocate`).
+of people, conversations, the counter of conversations, what people are doing (presence), the counter of ids (which orders commits, see
+`sql.allocate`), clocks.
 """
 
 from __future__ import annotations

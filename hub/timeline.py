@@ -14,7 +14,7 @@ from hub.access import Actor, access_message, visible
 from hub.events import COLUMNS, Event, from_row
 from hub.messages import Details
 from hub.receipts import RANK
-from hub.sql import among
+from hub.sql import among, run
 from hub.tables import attachments, conversations, deliveries, employees, events, messages
 
 
@@ -118,23 +118,32 @@ def _items(conn: Connection, whose: sa.ColumnElement[bool], before: int, after: 
     return [Item(e.id, e, said.get(e.message_id) if e.message_id else None) for e in found]
 
 
+_a, _d = attachments.c, deliveries.c
+_files_of = (
+    sa.select(_a.message_id, _a.id, _a.name, _a.type, _a.size, _a.sha256, _a.inline_id)
+    .where(among(_a.message_id, "ids"))
+    .order_by(_a.id)
+)
+_copies_of = (
+    sa.select(_d.message_id, _d.id, _d.recipient, _d.state, _d.attempts, _d.error, _d.provider_id, _d.changed_at)
+    .where(among(_d.message_id, "ids"))
+    .order_by(_d.id)
+)
+_messages = sa.select(messages).where(among(messages.c.id, "ids"))
+
+
 def views(conn: Connection, ids: Sequence[int]) -> dict[int, MessageView]:
     """Messages by id with attachments and deliveries. Three statements."""
     if not ids:
         return {}
-    a, d = attachments.c, deliveries.c
+    wanted = list(ids)
     files: dict[int, list[FileView]] = {}
-    for row in conn.execute(
-        sa.select(a.message_id, a.id, a.name, a.type, a.size, a.sha256, a.inline_id)
-        .where(among(a.message_id, ids))
-        .order_by(a.id)
-    ):
-        files.setdefault(row[0], []).append(FileView(*row[1:]))
+    for number, *fields in run(conn, _files_of, ids=wanted).all():
+        files.setdefault(number, []).append(FileView(*fields))
     sent: dict[int, list[DeliveryView]] = {}
-    columns = (d.message_id, d.id, d.recipient, d.state, d.attempts, d.error, d.provider_id, d.changed_at)
-    for copy in conn.execute(sa.select(*columns).where(among(d.message_id, ids)).order_by(d.id)).all():
-        sent.setdefault(copy.message_id, []).append(DeliveryView(*tuple(copy)[1:]))
-    rows = conn.execute(sa.select(messages).where(among(messages.c.id, ids))).all()
+    for number, *fields in run(conn, _copies_of, ids=wanted).all():
+        sent.setdefault(number, []).append(DeliveryView(*fields))
+    rows = run(conn, _messages, ids=wanted).all()
     return {row.id: _view(row, tuple(files.get(row.id, ())), tuple(sent.get(row.id, ()))) for row in rows}
 
 

@@ -36,12 +36,19 @@ def pytest_configure(config: pytest.Config) -> None:
     """Every process gets the guards; the first one makes the run's folder and will end what was started in it."""
     config.addinivalue_line("markers", "may_block: this test holds up its own event loop on purpose")
     GUARD.install()
+    keep_bytecode()
     if not hasattr(config, "workerinput"):
         end_left_over()
         folder = tempfile.mkdtemp(prefix=f"hub-tests-{os.getpid()}-")
         Path(folder).chmod(0o755)
         os.environ["HUB_TEST_RUN"] = folder
         config.add_cleanup(lambda: end_left_over(Path(folder)))
+
+
+def keep_bytecode() -> None:
+    """Dozens of processes follow, and each would compile the hub and rewrite the tests anew where that is not kept."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 @pytest.hookimpl(wrapper=True)
@@ -209,17 +216,17 @@ def own_redis(run_folder: Path) -> Iterator[Redis]:
 def dovecot(run_folder: Path) -> Iterator[Dovecot]:
     """A Dovecot of the test's own: ``127.0.0.1`` and ``dovecot.port``, any user, password ``p``; see `Dovecot`."""
     need("dovecot")
-    yield from own(Dovecot, run_folder)
+    yield from own(Dovecot, run_folder, Dovecot.kill)  # nobody waits for its second of leave
 
 
-def own(kind: type[Any], folder: Path) -> Iterator[Any]:
+def own(kind: type[Any], folder: Path, end: Callable[[Any], None] = Server.stop) -> Iterator[Any]:
     """A server for one test, ended with it."""
     server = kind(Path(tempfile.mkdtemp(prefix=f"{kind.__name__.lower()}-", dir=folder)))
     server.start()
     try:
         yield server
     finally:
-        server.stop()
+        end(server)
 
 
 @pytest.fixture(scope="session")

@@ -101,7 +101,7 @@ async def test_what_goes_wrong_is_said_and_the_next_is_read(sandbox: Sandbox, wo
     await read(sandbox, "ready")
     begun = time.perf_counter()
     with pytest.raises(Unreadable) as caught:
-        await read(sandbox, word, deadline=0.5 if word in ("loop", "sleep") else 5)
+        await read(sandbox, word, deadline=0.2 if word in ("loop", "sleep") else 5)
     assert str(caught.value) == reason
     assert time.perf_counter() - begun < 10
     assert (await read(sandbox, "fine")).text == "fine"

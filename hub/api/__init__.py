@@ -7,6 +7,7 @@ from aiohttp import web
 
 from hub import sessions
 from hub.api import (
+    absences,
     attachments,
     channels,
     conversations,
@@ -16,9 +17,13 @@ from hub.api import (
     journal,
     messages,
     people,
+    presence,
+    queue,
     routing,
+    sheets,
     simulations,
     sla,
+    teams,
 )
 from hub.api.openapi import document
 from hub.api.wire import ROUTES, serve
@@ -34,6 +39,11 @@ PARTS = (
     attachments,
     happenings,
     people,
+    teams,
+    absences,
+    presence,
+    queue,
+    sheets,
     hours,
     sla,
     routing,

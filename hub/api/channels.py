@@ -65,6 +65,7 @@ class Channel(Struct, frozen=True):
     trouble: str
     trouble_since: str | None
     created_at: str | None
+    hours: str | None
     traits: Traits | None
     key: str | None
     webhook_url: str | None
@@ -78,6 +79,7 @@ class NewChannel(Struct, forbid_unknown_fields=True):
     name: Line
     settings: Settings = {}
     team: Id | None = None
+    hours: Id | None = None
     client_id: ClientId | None = None
 
 
@@ -87,6 +89,7 @@ class ChannelChange(Struct, forbid_unknown_fields=True):
     name: Line | UnsetType = UNSET
     settings: Settings = {}
     team: Id | UnsetType | None = UNSET
+    hours: Id | UnsetType | None = UNSET
 
 
 class Tested(Struct, frozen=True):
@@ -121,6 +124,7 @@ def shown(call: Call, row: ChannelRow) -> Channel:
         trouble=row.trouble,
         trouble_since=rfc3339(row.trouble_since),
         created_at=rfc3339(row.created_at),
+        hours=name(row.hours_id),
         traits=load(config.kind).traits if config.kind in kinds() else None,
         key=config.key if admin else None,
         webhook_url=administration.webhook_url(row, call.house.public_url) if admin else None,
@@ -173,6 +177,9 @@ def _add(conn: Connection, call: Call, body: NewChannel, team: int | None) -> in
     row = administration.add_channel(
         conn, call.hub.box, body.kind, body.name, body.settings, team, actor_id=call.actor.id
     )
+    if body.hours is not None:
+        hours = int(body.hours)
+        administration.change_channel(conn, call.hub.box, row.config.id, {}, hours_id=hours, actor_id=call.actor.id)
     return row.config.id
 
 
@@ -191,7 +198,7 @@ async def _one(call: Call, number: int) -> ChannelRow:
 
 @route("PATCH", "/channels/{id}")
 async def change_channel(call: Call, id: int, body: ChannelChange) -> Channel:
-    """Change name, settings or team."""
+    """Change name, settings, team or business hours."""
     require(call.actor, "channels")
     row = await call.write(
         administration.change_channel,
@@ -200,6 +207,7 @@ async def change_channel(call: Call, id: int, body: ChannelChange) -> Channel:
         body.settings,
         name=None if body.name is UNSET else body.name,
         team_id=int(body.team) if isinstance(body.team, str) else body.team,
+        hours_id=int(body.hours) if isinstance(body.hours, str) else body.hours,
         actor_id=call.actor.id,
     )
     if row is None:

@@ -16,7 +16,7 @@ from hub.api.drafting import draft
 from hub.api.once import client_id
 from hub.api.shapes import Conversation, Cursor, Id, Limit, Message, TimelineItem
 from hub.api.wire import Call, Made, Page, bad_cursor, check_cursor, read_cursor, route, write_cursor
-from hub.clock import parse_time
+from hub.clock import parse_time, rfc3339
 from hub.failpoints import hit
 from hub.http import Problem
 from hub.messages import Status
@@ -81,11 +81,12 @@ class NewNote(Struct, forbid_unknown_fields=True):
 
 
 class Assignment(Struct, forbid_unknown_fields=True):
-    """An employee, a team, or both; ``{"employee": null}`` gives it to nobody."""
+    """An employee, a team, or both; ``{"employee": null}`` gives it to nobody. ``anyway``: also to somebody who is absent."""
 
     employee: Id | UnsetType | None = UNSET
     team: Id | UnsetType | None = UNSET
     why: Line = ""
+    anyway: bool = False
 
 
 class NewStatus(Struct, forbid_unknown_fields=True):
@@ -270,12 +271,21 @@ async def message_shown(call: Call, number: int) -> Message:
 # ── deciding ──────────────────────────────────────────────────────────────────────────────────────────────────────────
 @route("PUT", "/conversations/{id}/assignee")
 async def set_assignee(call: Call, id: int, body: Assignment | None) -> Conversation:
-    """Give it to an employee, a team, or (null) to nobody."""
+    """Give it to an employee, a team, or (null) to nobody. 409 with ``deputy`` and ``deputy_name`` when the employee is absent."""
     wanted = body or Assignment(employee=None)
     if wanted.employee is UNSET and wanted.team is UNSET:
         raise Problem(422, "Say “employee” or “team”; null means nobody.", field="employee")
     employee, team = _id(wanted.employee or None), _id(wanted.team or None)
-    await call.write(collaboration.assign, call.actor, id, employee, team, wanted.why)
+    try:
+        await call.write(collaboration.assign, call.actor, id, employee, team, wanted.why, anyway=wanted.anyway)
+    except collaboration.Absent as error:
+        raise Problem(
+            409,
+            str(error),
+            absent_until=rfc3339(error.until),
+            deputy=shapes.name(error.deputy_id),
+            deputy_name=error.deputy or None,
+        ) from error
     return await shown(call, id)
 
 

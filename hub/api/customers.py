@@ -35,11 +35,14 @@ class Identity(Struct, frozen=True):
 
 
 class Customer(Struct, frozen=True):
-    """The person (or company) behind addresses."""
+    """The person (or company) behind addresses. ``owner`` is the employee responsible; ``company`` another customer, whose owner is
+    asked next.
+    """
 
     id: str
     name: str
     owner: str | None
+    company: str | None
     attributes: dict[str, Any]
     identities: list[Identity]
     created_at: str | None
@@ -59,6 +62,7 @@ class NewCustomer(Struct, forbid_unknown_fields=True):
     name: Line = ""
     identities: Annotated[list[AddressText], Meta(max_length=50)] = []
     owner: Id | None = None
+    company: Id | None = None
     attributes: Attributes = {}
     client_id: ClientId | None = None
 
@@ -68,6 +72,7 @@ class CustomerChange(Struct, forbid_unknown_fields=True):
 
     name: Line | UnsetType = UNSET
     owner: Id | UnsetType | None = UNSET
+    company: Id | UnsetType | None = UNSET
     attributes: Attributes | UnsetType = UNSET
 
 
@@ -101,7 +106,8 @@ class Merge(Struct, frozen=True):
 def shown(row: customers.CustomerRow) -> Customer:
     """A customer as JSON has it."""
     faces = [identity_shown(face) for face in row.identities]
-    return Customer(str(row.id), row.name, shapes.name(row.owner_id), row.attributes, faces, rfc3339(row.created_at))
+    owner, company = shapes.name(row.owner_id), shapes.name(row.company_id)
+    return Customer(str(row.id), row.name, owner, company, row.attributes, faces, rfc3339(row.created_at))
 
 
 def identity_shown(face: customers.IdentityRow) -> Identity:
@@ -140,6 +146,7 @@ async def add_customer(call: Call, body: NewCustomer) -> Made[Customer]:
         faces,
         owner,
         body.attributes,
+        int(body.company) if body.company else None,
     )
     return Made(shown(await call.read(customers.one, call.actor, number)), fresh)
 
@@ -152,7 +159,7 @@ async def get_customer(call: Call, id: int) -> Customer:
 
 @route("PATCH", "/customers/{id}")
 async def change_customer(call: Call, id: int, body: CustomerChange) -> Customer:
-    """Change name, owner or attributes."""
+    """Change name, owner, company or attributes."""
     owner = int(body.owner) if isinstance(body.owner, str) else body.owner
     number = await call.write(
         customers.change,
@@ -160,6 +167,7 @@ async def change_customer(call: Call, id: int, body: CustomerChange) -> Customer
         id,
         name=None if body.name is UNSET else body.name,
         owner_id=owner,
+        company_id=int(body.company) if isinstance(body.company, str) else body.company,
         attributes=None if body.attributes is UNSET else body.attributes,
     )
     return shown(await call.read(customers.one, call.actor, number))

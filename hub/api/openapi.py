@@ -73,6 +73,8 @@ def _operation(r: Route, refs: dict[str, Any], components: dict[str, Any]) -> di
         told["parameters"] += _query_parameters(r.query, components)
     if r.body is not None:
         told["requestBody"] = {"required": True, "content": {"application/json": {"schema": refs[repr(r.body)]}}}
+    if r.accepts:
+        told["requestBody"] = {"required": True, "content": {r.accepts: {"schema": {"type": "string"}}}}
     return told
 
 
@@ -100,6 +102,8 @@ def _responses(r: Route, refs: dict[str, Any]) -> dict[str, Any]:
         "content": {"application/problem+json": {"schema": refs[repr(ProblemDetails)]}},
     }
     answers = {str(r.status): good, "4XX": problem, "5XX": problem}
+    if type(None) in get_args(r.out):
+        answers["204"] = {"description": "there is nothing"}
     if r.status == 201:
         answers["200"] = good | {"description": "the same request had been done before: its result"}
     return answers

@@ -1,4 +1,4 @@
-"""Employees and teams."""
+"""Employees."""
 
 from __future__ import annotations
 
@@ -8,22 +8,35 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType
 from sqlalchemy.engine import Connection
 
-from hub import accounts, administration, events
+from hub import accounts, administration, assignment, directory, events, presence, staff
 from hub.access import require
 from hub.api.conversations import ClientId, Line
 from hub.api.once import client_id, made_once
-from hub.api.shapes import Id
+from hub.api.shapes import Id, name
 from hub.api.wire import Call, Made, Page, route
-from hub.clock import rfc3339
+from hub.clock import now, rfc3339
+from hub.directory import Directory
 from hub.events import NewEvent
 from hub.messages import Role
 from hub.outbox import NotFound
+from hub.routing import Standing
 
+#: Skills or languages; `staff` says how many and how long.
+Words = Annotated[list[Line], Meta(max_length=200)]
 Password = Annotated[str, Meta(min_length=8, max_length=128)]
 
 
-class Employee(Struct, frozen=True):
-    """Somebody of the house."""
+class PresenceShown(Struct, frozen=True):
+    """``chosen`` is their own word (empty: none), ``state`` what counts: available, busy, away, offline."""
+
+    state: str
+    chosen: str
+
+
+class Employee(Struct, frozen=True, kw_only=True):
+    """Somebody of the house. ``capacity``: what they carry at once (0: as usual); ``load``: what they carry now. ``absent_until``
+    is null for whoever is here, and for whoever is ``absent`` until further notice.
+    """
 
     id: str
     email: str
@@ -33,6 +46,14 @@ class Employee(Struct, frozen=True):
     teams: list[str]
     disabled: bool
     created_at: str | None
+    skills: list[str]
+    languages: list[str]
+    capacity: int
+    deputy: str | None
+    presence: PresenceShown
+    load: int
+    absent: bool
+    absent_until: str | None
 
 
 class NewEmployee(Struct, forbid_unknown_fields=True):
@@ -47,63 +68,67 @@ class NewEmployee(Struct, forbid_unknown_fields=True):
 
 
 class EmployeeChange(Struct, forbid_unknown_fields=True):
-    """Only what is given changes. ``disabled`` ends sessions and tokens."""
+    """Only what is given changes. ``disabled`` ends sessions and tokens. Supervisors may change skills, languages, capacity, deputy."""
 
     name: Line | UnsetType = UNSET
     role: Role | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
     password: Password | UnsetType = UNSET
+    skills: Words | UnsetType = UNSET
+    languages: Words | UnsetType = UNSET
+    capacity: Annotated[int, Meta(ge=0, le=staff.MOST_CAPACITY)] | UnsetType = UNSET
+    deputy: Id | UnsetType | None = UNSET
+
+    def routing(self) -> dict[str, Any]:
+        """What `staff.set_up` changes."""
+        deputy = int(self.deputy) if isinstance(self.deputy, str) else self.deputy
+        given = {"skills": self.skills, "languages": self.languages, "capacity": self.capacity, "deputy_id": deputy}
+        return {name: value for name, value in given.items() if value is not UNSET}
+
+    def personal(self) -> bool:
+        """Is there anything only administrators may change?"""
+        return any(value is not UNSET for value in (self.name, self.role, self.disabled, self.password))
 
 
-class Team(Struct, frozen=True):
-    """Employees who share conversations."""
-
-    id: str
-    name: str
-    slug: str
-    members: list[str]
-
-
-class NewTeam(Struct, forbid_unknown_fields=True):
-    """A team and who is in it."""
-
-    name: Annotated[str, Meta(min_length=1, max_length=120)]
-    members: Annotated[list[Id], Meta(max_length=1000)] = []
-    client_id: ClientId | None = None
-
-
-class NewMembers(Struct, forbid_unknown_fields=True):
-    """All members the team shall have."""
-
-    members: Annotated[list[Id], Meta(max_length=1000)]
-
-
-def _employees(conn: Connection) -> list[Employee]:
+def _employees(conn: Connection, only: int | None = None) -> list[Employee]:
+    rows = [row for row in accounts.all_employees(conn) if only in (None, row.id)]
     teams: dict[int, list[str]] = {}
     for team, members in administration.all_teams(conn):
         for number in members:
             teams.setdefault(number, []).append(str(team.id))
-    return [_employee(row, teams.get(row.id, [])) for row in accounts.all_employees(conn)]
+    d, at = directory.current(conn), now()
+    doing = assignment.standings(conn, d, [row.id for row in rows], at) if rows else {}
+    chosen = {number: found.chosen for number, found in presence.everybody(conn).items()}
+    return [_employee(d, row, teams.get(row.id, []), doing[row.id], chosen.get(row.id, ""), at) for row in rows]
 
 
-def _employee(row: Any, teams: list[str]) -> Employee:
+def _employee(d: Directory, row: Any, teams: list[str], doing: Standing, chosen: str, at: int) -> Employee:
+    absence = d.absence(row.id, at)
     return Employee(
-        str(row.id),
-        row.email,
-        row.name,
-        row.role,
-        row.language or "en",
-        teams,
-        row.disabled_at is not None,
-        rfc3339(row.created_at),
+        id=str(row.id),
+        email=row.email,
+        name=row.name,
+        role=row.role,
+        language=row.language or "en",
+        teams=teams,
+        disabled=row.disabled_at is not None,
+        created_at=rfc3339(row.created_at),
+        skills=directory.listed(row.skills),
+        languages=directory.listed(row.languages),
+        capacity=row.capacity,
+        deputy=name(row.deputy_id),
+        presence=PresenceShown(doing.state, chosen),
+        load=doing.load,
+        absent=absence is not None,
+        absent_until=rfc3339(absence.ends_at) if absence else None,
     )
 
 
 async def _one(call: Call, number: int) -> Employee:
-    found = next((e for e in await call.read(_employees) if e.id == str(number)), None)
-    if found is None:
+    found = await call.read(_employees, number)
+    if not found:
         raise NotFound
-    return found
+    return found[0]
 
 
 @route("GET", "/me")
@@ -147,8 +172,8 @@ async def _hash(call: Call, password: str) -> str:
 
 @route("PATCH", "/employees/{id}")
 async def change_employee(call: Call, id: int, body: EmployeeChange) -> Employee:
-    """Change name, role or password, end or restore access."""
-    require(call.actor, "employees")
+    """Change skills, languages, capacity or deputy; as administrator also name, role or password, and end or restore access."""
+    require(call.actor, "employees" if body.personal() else "routing")
     hashed = await _hash(call, body.password) if isinstance(body.password, str) else None
     if not await call.write(_change, call.actor.id, id, body, hashed):
         raise NotFound
@@ -156,7 +181,8 @@ async def change_employee(call: Call, id: int, body: EmployeeChange) -> Employee
 
 
 def _change(conn: Connection, actor_id: int, number: int, body: EmployeeChange, hashed: str | None) -> bool:
-    known = administration.change_employee(
+    known = not body.routing() or staff.set_up(conn, number, body.routing(), actor_id)
+    known = known and administration.change_employee(
         conn,
         number,
         name=None if body.name is UNSET else body.name,
@@ -167,43 +193,3 @@ def _change(conn: Connection, actor_id: int, number: int, body: EmployeeChange, 
     if known and hashed:
         accounts.set_password(conn, number, hashed)
     return known
-
-
-# ── teams ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _teams(conn: Connection) -> list[Team]:
-    found = administration.all_teams(conn)
-    return [Team(str(row.id), row.name, row.slug, [str(n) for n in members]) for row, members in found]
-
-
-async def _team(call: Call, number: int) -> Team:
-    return next(team for team in await call.read(_teams) if team.id == str(number))
-
-
-@route("GET", "/teams")
-async def list_teams(call: Call) -> Page[Team]:
-    """All teams with their members."""
-    return Page(await call.read(_teams))
-
-
-@route("POST", "/teams")
-async def add_team(call: Call, body: NewTeam) -> Made[Team]:
-    """Make a team."""
-    require(call.actor, "employees")
-    number, fresh = await made_once(call, client_id(call, body.client_id), _add_team, call.actor.id, body)
-    return Made(await _team(call, number), fresh)
-
-
-def _add_team(conn: Connection, actor_id: int, body: NewTeam) -> int:
-    number = administration.add_team(conn, body.name, actor_id=actor_id)
-    if body.members:
-        administration.set_members(conn, number, [int(m) for m in body.members], actor_id)
-    return number
-
-
-@route("PUT", "/teams/{id}/members")
-async def set_team_members(call: Call, id: int, body: NewMembers) -> Team:
-    """Replace who is in the team."""
-    require(call.actor, "employees")
-    if not await call.write(administration.set_members, id, [int(m) for m in body.members], call.actor.id):
-        raise NotFound
-    return await _team(call, id)

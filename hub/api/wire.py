@@ -88,6 +88,7 @@ class Route(Struct):
     out: Any
     status: int
     media: str
+    accepts: str = ""
 
 
 ROUTES: list[Route] = []
@@ -95,8 +96,10 @@ ROUTES: list[Route] = []
 Handler = TypeVar("Handler", bound=Callable[..., Awaitable[Any]])
 
 
-def route(method: str, path: str, *, media: str = "application/json") -> Callable[[Handler], Handler]:
-    """Register a handler under `BASE`. ``media``: what a raw answer is, for OpenAPI."""
+def route(
+    method: str, path: str, *, media: str = "application/json", accepts: str = ""
+) -> Callable[[Handler], Handler]:
+    """Register a handler under `BASE`. ``media``: what a raw answer is, ``accepts``: what a raw body is, both for OpenAPI."""
 
     def register(handler: Handler) -> Handler:
         hints = get_type_hints(handler, include_extras=True)
@@ -104,7 +107,7 @@ def route(method: str, path: str, *, media: str = "application/json") -> Callabl
         out = hints["return"]
         status = 204 if out is type(None) else 201 if getattr(out, "__origin__", None) is Made else 200
         ROUTES.append(
-            Route(method, BASE + path, handler, ids, hints.get("query"), hints.get("body"), out, status, media)
+            Route(method, BASE + path, handler, ids, hints.get("query"), hints.get("body"), out, status, media, accepts)
         )
         return handler
 

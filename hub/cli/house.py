@@ -11,24 +11,29 @@ from typing import Any
 import msgspec
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from hub import backup, migrations, moving, outbox
+from hub import migrations
 from hub.clock import rfc3339
 from hub.core import Hub
 from hub.database import Unavailable
 from hub.messages import Refused
 
-#: Failures that are answers, not accidents.
-EXPECTED = (
-    ValueError,
-    OSError,
-    SQLAlchemyError,
-    migrations.NeedsMigration,
-    backup.BackupFailed,
-    moving.MoveFailed,
-    outbox.NotFound,
-    Unavailable,
-    Refused,
-)
+
+def is_expected(error: BaseException) -> bool:
+    """Is this failure an answer, not an accident?"""
+    from hub import backup, moving, outbox  # here, for a server that starts has no time for them
+
+    answers = (
+        ValueError,
+        OSError,
+        SQLAlchemyError,
+        migrations.NeedsMigration,
+        backup.BackupFailed,
+        moving.MoveFailed,
+        outbox.NotFound,
+        Unavailable,
+        Refused,
+    )
+    return isinstance(error, answers)
 
 
 def in_words(error: BaseException) -> str:

@@ -6,8 +6,7 @@ from aiohttp import web
 
 from hub import sessions
 from hub.http import FAILURE, HOUSE
-from hub.web import board, deeds, doors, files, metrics, pages, rendering, taking
-from hub.web import settings_routes as settings
+from hub.web import board, deeds, doors, files, metrics, pages, rendering, settings_routes, taking
 from hub.web.live import Live
 from hub.web.screens import failure_page, screen
 
@@ -38,7 +37,7 @@ def add_routes(app: web.Application) -> None:
     post("/inbox/next", screen(taking.take_next))
     post("/me/presence", screen(taking.set_presence))
     post(r"/c/{number:\d+}/claim", screen(taking.claim))
-    settings.add_routes(app)
+    settings_routes.add_routes(app)
     for path in ("/inbox/team/{slug}", r"/inbox/{view:[a-z]+}"):
         get(path, screen(pages.list_page))
         get(f"{path}/rows", screen(pages.list_page))

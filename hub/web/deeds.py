@@ -21,6 +21,7 @@ from hub.sql import among
 from hub.tables import attachments, employees
 from hub.text import clean, clean_line
 from hub.timeline import FileView
+from hub.web.mates import absent
 from hub.web.pages import Composer, beside, show_conversation
 from hub.web.rendering import when_for, words_for
 from hub.web.screens import is_part, number_in, positive
@@ -119,17 +120,25 @@ async def note(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 
 async def assign(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """POST /c/<number>/assign: ``to`` is "e<id>", "t<id>", "me", or empty for nobody."""
+    """POST /c/<number>/assign: ``to`` is "e<id>", "t<id>", "me", or empty for nobody. To somebody who is absent only when asked
+    again (``anyway``).
+    """
     number, house, form = number_in(request), request.app[HOUSE], await read_form(request)
     to = _word(form, "to", 30)
     employee = actor.id if to == "me" else positive(to[1:]) if to.startswith("e") else None
     team = positive(to[1:]) if to.startswith("t") else None
 
+    anyway = bool(_word(form, "anyway", 5))
+
     def work(conn: Connection) -> bool:
-        collaboration.assign(conn, actor, number, employee, team, _word(form, "why", 300))
+        collaboration.assign(conn, actor, number, employee, team, _word(form, "why", 300), anyway=anyway)
         return inbox.one(conn, actor, number) is not None
 
-    still_theirs = await house.hub.db.write(work)
+    try:
+        still_theirs = await house.hub.db.write(work)
+    except collaboration.Absent:
+        away = await house.hub.db.read(absent, employee or 0)
+        return await show_conversation(request, actor, number, Composer(), 409, ask=away)
     house.hub.bus.publish()
     if not still_theirs:
         return web.Response(status=303, headers={"Location": beside(request.query).url()})

@@ -40,6 +40,9 @@ MOST_MISSED = 500
 #: Seconds between two signs of life, and between two looks at the sessions.
 HEARTBEAT, RECHECK = 20.0, 4.0
 
+#: What happens to people and everybody may know of.
+PEOPLE = frozenset({"presence.changed", "absence.added", "absence.changed", "absence.removed", "team.changed"})
+
 #: Who may see a conversation: (team, assignee), by the conversation's id.
 Places = dict[int, tuple[int | None, int | None]]
 
@@ -74,6 +77,11 @@ def frame(event: Event) -> bytes:
 def gone(event: Event) -> bytes:
     """For those who may not see the conversation (any more): lists may have changed, and nothing else."""
     return b'id: %d\ndata: {"id":"%d","kind":"lists"}\n\n' % (event.id, event.id)
+
+
+def people(event: Event) -> bytes:
+    """For everybody: somebody came, went, or is doing something else."""
+    return b'id: %d\ndata: {"id":"%d","kind":"people"}\n\n' % (event.id, event.id)
 
 
 def _id(number: int | None) -> str | None:
@@ -324,7 +332,7 @@ def _after(request: web.Request) -> int:
 def _for(actor: Actor, event: Event, data: bytes, places: Places) -> bytes:
     """What this actor is told of the event; empty: nothing."""
     if event.conversation_id is None:
-        return data if actor.sees_all else b""
+        return data if actor.sees_all else people(event) if event.kind in PEOPLE else b""
     place = places.get(event.conversation_id)
     if place is not None and may_see(actor, *place):
         return data

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 import sqlalchemy as sa
 from aiohttp import web
@@ -53,9 +54,7 @@ _WATCH = web.AppKey("watch", Watch)
 
 def add_routes(app: web.Application) -> None:
     """The address, and what it counts."""
-    try:
-        import prometheus_client  # noqa: F401 - is it there?
-    except ImportError:
+    if find_spec("prometheus_client") is None:
         return
     app[_WATCH] = watch = Watch(app[HOUSE])
     app.on_startup.append(watch.start)

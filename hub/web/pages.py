@@ -18,9 +18,11 @@ from hub.outbox import NotFound
 from hub.text import clean_line
 from hub.timeline import FileView
 from hub.web import reads
+from hub.web.mates import Mate
+from hub.web.parts import bare
 from hub.web.places import Place, read_place
 from hub.web.reads import Listed, Opened
-from hub.web.rendering import bare, show, when_for, words_for
+from hub.web.rendering import show, when_for, words_for
 from hub.web.screens import number_in, positive
 from hub.web.views import entries
 
@@ -79,7 +81,7 @@ async def list_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     cursor = request.query.get("cursor", "")
     return show(
         request, template, actor, place=place, listed=listed, around=listed.around, current=current, cursor=cursor,
-        title=title(house.company, listed.rows, _list_name(request, actor, place, listed)),
+        nothing_next="none" in request.query, title=title(house.company, listed.rows, _list_name(request, actor, place, listed)),
     )  # fmt: skip
 
 
@@ -111,9 +113,17 @@ async def conversation_page(request: web.Request, actor: Actor) -> web.StreamRes
 
 
 async def show_conversation(
-    request: web.Request, actor: Actor, number: int, composer: Composer, status: int = 200, seen: int = 0
+    request: web.Request,
+    actor: Actor,
+    number: int,
+    composer: Composer,
+    status: int = 200,
+    seen: int = 0,
+    ask: Mate | None = None,
 ) -> web.Response:
-    """The page of a conversation, with what somebody was about to say. ``seen``: draw the line "new" after this message."""
+    """The page of a conversation, with what somebody was about to say. ``seen``: draw the line "new" after this message;
+    ``ask``: whether it shall really go to somebody who is absent.
+    """
     house, place = request.app[HOUSE], beside(request.query)
     before = positive(request.query.get("before", ""))
     opened, listed = await house.hub.db.read(_both, actor, place, number, before)
@@ -133,7 +143,8 @@ async def show_conversation(
         request, "conversation.j2", actor, status=status, place=place, listed=listed, around=listed.around,
         current=number, cursor="", row=row, entries=said, older=stretch.older, customer=opened.customer,
         others=opened.others, people=opened.people, all_teams=opened.all_teams, latest=opened.latest,
-        reason=reasons.in_words(row.reason, when.words.language), ways=ways(house.hub.channels, opened),
+        steps=reasons.each_in_words(row.reason, when.words.language, when.until), ask=ask,
+        ways=ways(house.hub.channels, opened),
         composer=_filled(composer, house.hub.channels, opened, actor), seen=row.last_message_id, before=before,
         may_reply=actor.role in RIGHTS["reply"], may_assign=actor.role in RIGHTS["assign"],
         title=title(house.company, listed.rows, row.subject or row.customer, _list_name(request, actor, place, listed)),
@@ -200,7 +211,8 @@ async def items_part(request: web.Request, actor: Actor) -> web.StreamResponse:
     return show(
         request, "news.j2", actor, entries=said, row=row, seen=row.last_message_id, place=beside(request.query),
         people=news.people, all_teams=news.all_teams, may_assign=actor.role in RIGHTS["assign"],
-        more=len(news.timeline.items) >= reads.CATCH_UP, reason=reasons.in_words(row.reason, when.words.language),
+        more=len(news.timeline.items) >= reads.CATCH_UP, may_reply=actor.role in RIGHTS["reply"], ask=None,
+        steps=reasons.each_in_words(row.reason, when.words.language, when.until),
     )  # fmt: skip
 
 

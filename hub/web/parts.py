@@ -11,6 +11,8 @@ import hashlib
 from markupsafe import Markup, escape
 
 from hub.i18n import Catalogue
+from hub.inbox import Row
+from hub.web.mates import Promise, promise
 from hub.web.when import When
 
 #: Icon and colour of a channel kind; kinds that are not named here look like the last one.
@@ -76,6 +78,10 @@ class Parts:
         full, more = escape(when.full(ms)), escape(more)
         return Markup(f'<time class="{more}" datetime="{when.iso(ms)}" title="{full}">{when.time(ms)}</time>')  # noqa: S704 - escaped above
 
+    def promise(self, row: Row, brief: bool = False) -> Promise | None:
+        """What was promised in a conversation, as a chip; see `mates.promise`."""
+        return promise(row, self.when, brief=brief) if row.level is not None else None
+
     def capped(self, n: int) -> str:
         """A number with at most three digits."""
         return "999+" if n > 999 else str(n)
@@ -94,3 +100,17 @@ class Parts:
     def status_dot(self, status: str) -> Markup:
         """The dot in the colour of a status."""
         return Markup('<span class="dot {}"></span>').format(_DOTS[status])
+
+
+def size(count: int) -> str:
+    """A number of bytes for people: 812 B, 14 kB, 2.5 MB."""
+    if count < 1000:
+        return f"{count} B"
+    if count < 1_000_000:
+        return f"{count / 1000:.0f} kB"
+    return f"{count / 1_000_000:.1f} MB"
+
+
+def bare(address: str) -> str:
+    """An address without its kind."""
+    return address.partition(":")[2]

@@ -8,11 +8,13 @@ from sqlalchemy.engine import Connection
 
 from hub import directory, events, inbox, presence, timeline
 from hub.access import Actor, access_customer, access_envelope
+from hub.clock import now
 from hub.inbox import Filter, Row
 from hub.outbox import NotFound
 from hub.tables import channels, customers, employees, identities, teams
 from hub.tables import events as events_table
 from hub.timeline import Item, MessageView
+from hub.web.mates import Mate, mate, mates
 from hub.web.places import Place, Team
 from hub.web.views import Names
 
@@ -55,7 +57,7 @@ class Customer(Struct, frozen=True):
 
     id: int
     name: str
-    owner: str
+    owner: Mate | None
     created_at: int
     identities: tuple[Identity, ...]
 
@@ -69,14 +71,14 @@ class Timeline(Struct, frozen=True):
 
 
 class Opened(Struct, frozen=True):
-    """A conversation with everything around it. ``people`` are the active employees, ``all_teams`` every team."""
+    """A conversation with everything around it. ``people`` may be given it, ``all_teams`` is every team."""
 
     row: Row
     timeline: Timeline
     customer: Customer
     others: list[Row]
     names: Names
-    people: tuple[tuple[int, str], ...]
+    people: tuple[Mate, ...]
     all_teams: tuple[Team, ...]
     latest: int
 
@@ -114,17 +116,17 @@ def _narrowed(conn: Connection, place: Place) -> tuple[str, str]:
     return person.name if person else "", channel.name if channel else ""
 
 
-def names(conn: Connection) -> tuple[Names, tuple[tuple[int, str], ...], tuple[Team, ...]]:
-    """What ids are called, the active employees by name, and the teams."""
+def names(conn: Connection) -> tuple[Names, tuple[Team, ...]]:
+    """What ids are called, and the teams."""
     e, c = employees.c, channels.c
-    people = conn.execute(sa.select(e.id, e.name, e.disabled_at).order_by(e.name)).all()
+    people = conn.execute(sa.select(e.id, e.name)).all()
     every = tuple(_teams(conn))
     known = Names(
         {row.id: row.name for row in people},
         {t.id: t.name for t in every},
         {row[0]: (row[1], row[2]) for row in conn.execute(sa.select(c.id, c.kind, c.name))},
     )
-    return known, tuple((row.id, row.name) for row in people if row.disabled_at is None), every
+    return known, every
 
 
 def opened(conn: Connection, actor: Actor, number: int, before: int = 0) -> Opened:
@@ -133,7 +135,7 @@ def opened(conn: Connection, actor: Actor, number: int, before: int = 0) -> Open
     row = inbox.one(conn, actor, number)
     if row is None:
         raise NotFound
-    known, people, every = names(conn)
+    known, every = names(conn)
     others, _ = inbox.listing(conn, actor, Filter(customer=row.customer_id), limit=6)
     return Opened(
         row,
@@ -141,7 +143,7 @@ def opened(conn: Connection, actor: Actor, number: int, before: int = 0) -> Open
         customer(conn, row.customer_id),
         [o for o in others if o.id != number],
         known,
-        people,
+        mates(conn, row.team_id),
         every,
         latest,
     )
@@ -164,7 +166,7 @@ class News(Struct, frozen=True):
     timeline: Timeline
     again: list[Timeline]
     names: Names
-    people: tuple[tuple[int, str], ...]
+    people: tuple[Mate, ...]
     all_teams: tuple[Team, ...]
 
 
@@ -173,10 +175,11 @@ def news(conn: Connection, actor: Actor, number: int, after: int, changed: list[
     row = inbox.one(conn, actor, number)
     if row is None:
         raise NotFound
-    known, people, every = names(conn)
+    known, every = names(conn)
     fresh = timeline.of_conversation(conn, number, after=max(after, 1), most=CATCH_UP)
     again = [found for m in changed if (found := _again(conn, number, m)) and found.items[0].id <= after]
-    return News(row, Timeline(fresh, _before(conn, number, fresh), False), again, known, people, every)
+    shown = Timeline(fresh, _before(conn, number, fresh), False)
+    return News(row, shown, again, known, mates(conn, row.team_id), every)
 
 
 def _before(conn: Connection, number: int, items: list[Item]) -> Item | None:
@@ -205,18 +208,16 @@ def _again(conn: Connection, number: int, message: int) -> Timeline | None:
 def customer(conn: Connection, number: int) -> Customer:
     """A customer with their addresses. Raises `NotFound`."""
     c, i = customers.c, identities.c
-    statement = (
-        sa.select(c.id, c.name, c.created_at, employees.c.name.label("owner"))
-        .outerjoin(employees, employees.c.id == c.owner_id)
-        .where(c.id == number)
-    )
+    statement = sa.select(c.id, c.name, c.created_at, c.owner_id).where(c.id == number)
     row = conn.execute(statement).first()
     if row is None:
         raise NotFound
     found = conn.execute(
         sa.select(i.address, i.name, i.verified).where(i.customer_id == number).order_by(i.id).limit(50)
     )
-    return Customer(row.id, row.name, row.owner or "", row.created_at, tuple(Identity(*r) for r in found))
+    d = directory.current(conn) if row.owner_id is not None else None
+    owner = mate(d, row.owner_id, now()) if d and row.owner_id in d.employees else None
+    return Customer(row.id, row.name, owner, row.created_at, tuple(Identity(*r) for r in found))
 
 
 class Person(Struct, frozen=True):

@@ -1,7 +1,6 @@
 """Pages out of templates: one Jinja environment, and for every request what its templates may use.
 
-Autoescape is always on, and templates mark nothing as safe, so a text of a stranger cannot become markup. Each language has
-its templates with its words compiled into them: asking for each word on each page took longer than the rest of the page.
+Autoescape is always on, and templates mark nothing as safe, so a text of a stranger cannot become markup.
 """
 
 from __future__ import annotations
@@ -9,127 +8,53 @@ from __future__ import annotations
 import asyncio
 import functools
 import gzip
-import secrets
-from importlib import resources
+import importlib
+from collections.abc import AsyncIterator
+from types import ModuleType
 from typing import Any
-from urllib.parse import quote
 
-import jinja2
 from aiohttp import web
-from jinja2 import nodes
-from jinja2.visitor import NodeTransformer
 
-from hub.access import RIGHTS, Actor
+from hub.access import Actor
 from hub.http import HOUSE, NONCE
-from hub.i18n import LANGUAGES, Catalogue, catalogue, chosen
+from hub.i18n import Catalogue, catalogue, chosen
 from hub.web.assets import Assets
-from hub.web.parts import LOOKS, OTHER, Parts, hue, icon, initials
+from hub.web.parts import Parts
 from hub.web.when import When, zone
 
 ASSETS = web.AppKey("assets", Assets)
-_PAGES: web.AppKey[dict[str, Pages]] = web.AppKey("pages")
-
-#: Icon and colour by the kind of an address.
-ADDRESS_LOOKS = {"email": LOOKS["email"], "tel": LOOKS["voice"], **LOOKS}
+#: Seconds after the start until the templates are compiled.
+WARM_UP = 0.5
 
 
 def setup(app: web.Application) -> None:
     """Give the application its static files and templates."""
-    app[ASSETS], app[_PAGES] = _loaded()
-    app.on_startup.append(_warm)
+    app[ASSETS] = _assets()
+    app.cleanup_ctx.append(_warm)
 
 
-async def _warm(app: web.Application) -> None:
-    """Compile every template now, in a thread: the first page of the day should not wait for it."""
-    await asyncio.to_thread(_compiled)
+async def _warm(app: web.Application) -> AsyncIterator[None]:
+    """Compile every template soon, in a thread: the first page of the day should not wait for it, nor the first webhook."""
+    task = asyncio.create_task(_compile(app[ASSETS]))
+    yield
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
-@functools.cache
-def _compiled() -> int:
-    pages = _loaded()[1].values()
-    return len([page.get_template(name) for page in pages for name in page.list_templates(extensions=["j2"])])
+async def _compile(assets: Assets) -> None:
+    await asyncio.sleep(WARM_UP)
+    await asyncio.to_thread(lambda: _templates().compiled(assets))
 
 
-class _Constants(NodeTransformer):
-    """Replaces what is the same on every page of a language: the words that have no holes, icons."""
-
-    def __init__(self, words: Catalogue, sheet: str) -> None:
-        self.words, self.sheet = words, sheet
-
-    def visit_Call(self, node: nodes.Call) -> nodes.Node:
-        self.generic_visit(node)
-        given = [argument.value for argument in node.args if isinstance(argument, nodes.Const)]
-        if not given or len(given) < len(node.args) or node.kwargs or node.dyn_args or node.dyn_kwargs:
-            return node
-        match node.node:
-            case nodes.Name(name="_"):
-                return nodes.Const(self.words.text(*given), lineno=node.lineno)
-            case nodes.Getattr(node=nodes.Name(name="p"), attr="ic"):
-                return nodes.Const(icon(self.sheet, *given), lineno=node.lineno)
-        return node
-
-
-class Pages(jinja2.Environment):
-    """The templates in one language."""
-
-    def __init__(self, words: Catalogue, assets: Assets, **options: Any) -> None:
-        super().__init__(**options)
-        self._constants = _Constants(words, assets["icons.svg"])
-
-    def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
-        tree: nodes.Template = self._constants.visit(super()._parse(source, name, filename))
-        return tree
+def _templates() -> ModuleType:
+    """`hub.web.templates`, loaded when it is needed first."""
+    return importlib.import_module("hub.web.templates")
 
 
 @functools.cache
-def _loaded() -> tuple[Assets, dict[str, Pages]]:
+def _assets() -> Assets:
     """Read the files; once per process."""
-    assets = Assets()
-    folder = resources.files("templates")
-    with resources.as_file(folder) as path:
-        loader = jinja2.FileSystemLoader(path)
-    return assets, {language: _pages(catalogue(language), assets, loader) for language in LANGUAGES}
-
-
-def _pages(words: Catalogue, assets: Assets, loader: jinja2.BaseLoader) -> Pages:
-    pages = Pages(
-        words,
-        assets,
-        loader=loader,
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    pages.globals |= {
-        "asset": assets.__getitem__,
-        "hue": hue,
-        "initials": initials,
-        "size": size,
-        "look": lambda kind: LOOKS.get(kind, OTHER),
-        "address_look": lambda address: ADDRESS_LOOKS.get(address.partition(":")[0], OTHER),
-        "bare": bare,
-        "fresh_id": lambda: secrets.token_urlsafe(12),
-        "languages": LANGUAGES,
-        "may": lambda actor, right: actor.role in RIGHTS[right],
-        "quote": lambda text: quote(text, safe=""),
-    }
-    return pages
-
-
-def size(count: int) -> str:
-    """A number of bytes for people: 812 B, 14 kB, 2.5 MB."""
-    if count < 1000:
-        return f"{count} B"
-    if count < 1_000_000:
-        return f"{count / 1000:.0f} kB"
-    return f"{count / 1_000_000:.1f} MB"
-
-
-def bare(address: str) -> str:
-    """An address without its kind."""
-    return address.partition(":")[2]
+    return Assets()
 
 
 def words_for(request: web.Request, actor: Actor | None) -> Catalogue:
@@ -163,7 +88,7 @@ def show(
         "version": house.version,
         **values,
     }
-    text = request.app[_PAGES][words.language].get_template(template).render(context)
+    text = _templates().pages(request.app[ASSETS])[words.language].get_template(template).render(context)
     headers = {"Cache-Control": "no-store", "Content-Type": "text/html; charset=utf-8", "Vary": "Accept-Encoding"}
     body = text.encode("utf-8", "replace")
     if len(body) > 4000 and "gzip" in request.headers.get("Accept-Encoding", ""):

@@ -98,4 +98,4 @@ async def changed(request: web.Request, path: str, done: str = "saved") -> web.R
 
 def given(form: Form | None, plain: dict[str, Any], typed: dict[str, Any]) -> dict[str, Any]:
     """What the fields show: what was typed when the form comes back, else what is."""
-    return plain if form is None else {**{key: "" for key in plain}, **typed}
+    return plain if form is None else {**dict.fromkeys(plain, ""), **typed}

@@ -80,7 +80,10 @@ def draw(month: date, rows: Sequence[Any], d: Directory, when: When) -> Month:
     plain = tuple(Cell(weekend=day.weekday() > 4, today=day == when.today) for day in days)
     spans: dict[int, list[tuple[int, int, Any]]] = {}
     for row in rows:
-        first, last = when.local_day(row.starts_at), when.local_day(row.ends_at - 1) if row.ends_at is not None else date.max
+        first, last = (
+            when.local_day(row.starts_at),
+            when.local_day(row.ends_at - 1) if row.ends_at is not None else date.max,
+        )
         start, stop = max((first - month).days, 0), min((last - month).days, len(days) - 1)
         if start <= stop:
             spans.setdefault(row.employee_id, []).append((start, stop, row))
@@ -139,7 +142,9 @@ def _listed(conn: Connection, actor: Actor, first: int, last: int) -> Listed:
     if mine is not None:
         within = within.where(a.employee_id == mine)
     d = directory.current(conn)
-    rows = [row for row in conn.execute(within.order_by(a.starts_at, a.id).limit(MOST)) if row.employee_id in d.employees]
+    rows = [
+        row for row in conn.execute(within.order_by(a.starts_at, a.id).limit(MOST)) if row.employee_id in d.employees
+    ]
     coming = [row for row in absences.listing(conn, mine) if row.employee_id in d.employees]
     return Listed(d, rows, coming[:MOST])
 
@@ -177,7 +182,7 @@ async def _absence(
     when = when_for(request, words)
     d = await db.read(directory.current)
     row = await db.read(_one, actor, number_in(request)) if "number" in request.match_info else None
-    plain: dict[str, Any] = {name: "" for name in FIELDS} | {"kind": "leave", "from": when.today.isoformat()}
+    plain: dict[str, Any] = dict.fromkeys(FIELDS, "") | {"kind": "leave", "from": when.today.isoformat()}
     plain["who"] = positive(request.query.get("who", "")) or actor.id
     if row is not None:
         plain |= {"who": row.employee_id, "kind": row.kind, "note": row.note, "deputy": row.deputy_id or ""}
@@ -186,7 +191,9 @@ async def _absence(
         time = _time(when, row.ends_at)
         plain |= {"until": when.local_day(row.ends_at if time else row.ends_at - 1).isoformat(), "until_time": time}
     person = d.employees.get(int(plain["who"]))
-    name = words.text("Absence of {who}", who=person.name) if row is not None and person else words.text("Plan an absence")
+    name = (
+        words.text("Absence of {who}", who=person.name) if row is not None and person else words.text("Plan an absence")
+    )
     return await settings.page(
         request, actor, "absence.j2", "absences", name, status=422 if troubles else 200, troubles=troubles, row=row,
         v=settings.given(form, plain, forms.kept(form) if form else {}), people=colleagues(d), d=d,
@@ -206,13 +213,15 @@ def _moment(form: Form, when: When, name: str) -> int | None:
     if not day:
         return None
     try:
-        datetime.strptime(day, "%Y-%m-%d")  # noqa: DTZ007 - only looked at
+        first = date.fromisoformat(day)
     except ValueError as error:
         raise Wrong(name, "This is no date; write it like 2026-11-24.") from error
-    found = when.read_local(f"{day}T{time or '00:00'}")
+    if not 2000 <= first.year < 2100:
+        raise Wrong(name, "This is no date; write it like 2026-11-24.")
+    found = when.read_local(f"{first.isoformat()}T{time or '00:00'}")
     if found is None:
         raise Wrong(f"{name}_time", "This is no time; write it like 13:30.")
-    return found if time or name == "from" else when.begin(date.fromisoformat(day) + timedelta(days=1))
+    return found if time or name == "from" else when.begin(first + timedelta(days=1))
 
 
 async def save_absence(request: web.Request, actor: Actor) -> web.StreamResponse:

@@ -245,9 +245,7 @@ async def invite(request: web.Request, actor: Actor) -> web.StreamResponse:
         for team, members in administration.all_teams(conn):
             if team.id in wanted:
                 administration.set_members(conn, team.id, [*members, number], actor.id)
-        events.append(
-            conn, [NewEvent("employee.added", actor_id=actor.id, data={"employee": str(number)})]
-        )
+        events.append(conn, [NewEvent("employee.added", actor_id=actor.id, data={"employee": str(number)})])
         return number
 
     try:

@@ -6,7 +6,11 @@ from aiohttp import web
 
 from hub.access import Actor
 from hub.web import settings_absences as absences
+from hub.web import settings_hours as hours
 from hub.web import settings_people as people
+from hub.web import settings_routing as routing
+from hub.web import settings_simulation as simulation
+from hub.web import settings_sla as sla
 from hub.web import settings_teams as teams
 from hub.web.screens import screen
 
@@ -35,4 +39,36 @@ def add_routes(app: web.Application) -> None:
         post(f"/settings/teams/{name}", screen(teams.save_team))
         get(f"/settings/absences/{name}", screen(absences.absence_page))
         post(f"/settings/absences/{name}", screen(absences.save_absence))
+        get(f"/settings/hours/{name}", screen(hours.one_page))
+        post(f"/settings/hours/{name}", screen(hours.save))
+        get(f"/settings/sla/{name}", screen(sla.policy_page))
+        post(f"/settings/sla/{name}", screen(sla.save))
     post(f"/settings/absences/{one}/end", screen(absences.end_absence))
+    get("/settings/hours", screen(hours.hours_page))
+    post(f"/settings/hours/{one}/remove", screen(hours.remove))
+    get("/settings/sla", screen(sla.policies_page))
+    for work in (sla.move, sla.switch, sla.remove):
+        post(f"/settings/sla/{one}/{work.__name__}", screen(work))
+    _add_routing(app)
+
+
+def _add_routing(app: web.Application) -> None:
+    get, post = app.router.add_get, app.router.add_post
+    tables = ((routing.PATH, r"{number:\d+}"), (routing.DRAFT, r"{number:-?\d+}"))
+    for path, line in tables:
+        get(path, screen(routing.table_page))
+        for name in ("new", line):
+            get(f"{path}/{name}", screen(routing.rule_page))
+            post(f"{path}/{name}", screen(routing.save_rule))
+        post(f"{path}/{line}/move", screen(routing.move_rule))
+        post(f"{path}/{line}/switch", screen(routing.switch_rule))
+        post(f"{path}/{line}/remove", screen(routing.remove_rule))
+    post(routing.DRAFT, screen(routing.begin_draft))
+    post(f"{routing.DRAFT}/discard", screen(routing.discard_draft))
+    post(f"{routing.DRAFT}/publish", screen(routing.publish_draft))
+    post(f"{routing.DRAFT}/simulate", screen(simulation.start))
+    post(f"{routing.PATH}/try", screen(routing.try_out))
+    one = rf"{simulation.PATH}/{{number:\d+}}"
+    get(one, screen(simulation.simulation_page))
+    get(f"{one}/progress", screen(simulation.simulation_page))
+    post(f"{one}/cancel", screen(simulation.cancel))

@@ -38,7 +38,9 @@ def everything(d: Directory) -> list[Line]:
             team,
             d.employees[team.lead_id].name if team.lead_id in d.employees else "",
             opened.name if (opened := d.hours_of(team.hours_id)) else "",
-            tuple(sorted(d.employees[m].name for m in team.members if m in d.employees and not d.employees[m].disabled)),
+            tuple(
+                sorted(d.employees[m].name for m in team.members if m in d.employees and not d.employees[m].disabled)
+            ),
         )
         for team in sorted(d.teams.values(), key=lambda team: (team.name, team.id))
     ]

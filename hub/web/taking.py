@@ -5,14 +5,13 @@ from __future__ import annotations
 from aiohttp import web
 from sqlalchemy.engine import Connection
 
-from hub import claims, directory, presence
+from hub import claims, presence
 from hub.access import Actor
 from hub.http import HOUSE, Problem, read_form
 from hub.web import forms
 from hub.web.deeds import back
 from hub.web.doors import safe_next
 from hub.web.places import Place
-from hub.web.rendering import words_for
 from hub.web.screens import is_part, number_in
 
 
@@ -46,10 +45,7 @@ async def claim(request: web.Request, actor: Actor) -> web.StreamResponse:
     try:
         await house.hub.db.write(claims.claim, actor, number)
     except claims.Taken as taken:
-        d = await house.hub.db.read(directory.current)
-        holder = d.employees.get(taken.holder)
-        words = words_for(request, actor).text("{who} was faster and has it now.", who=holder.name if holder else "?")
-        raise Problem(409, words) from taken
+        raise Problem(409, str(taken)) from taken
     house.hub.bus.publish()
     return back(request, number)
 

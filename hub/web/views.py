@@ -8,10 +8,8 @@ from msgspec import Struct, structs
 
 from hub import reasons
 from hub.events import Event
-from hub.i18n import Catalogue
 from hub.timeline import DeliveryView, FileView, Item, MessageView
-from hub.web.parts import LOOKS, OTHER
-from hub.web.rendering import bare
+from hub.web.parts import LOOKS, OTHER, bare
 from hub.web.when import When
 
 #: Characters of a message that a page shows; the rest is a click away.
@@ -204,9 +202,9 @@ def in_words(event: Event, names: Names, when: When) -> str:
     who = names.employees.get(event.actor_id or 0, "")
     match event.kind:
         case "conversation.created":
-            return _created(event, names, words)
+            return _created(event, names, when)
         case "conversation.assigned":
-            return _assigned(event, who, names, words)
+            return _assigned(event, who, names, when)
         case "conversation.status":
             return _status(event, who, when)
         case "conversation.tagged":
@@ -246,9 +244,10 @@ def _holder(event: Event, names: Names) -> tuple[str, str]:
     return found[0], found[1]
 
 
-def _created(event: Event, names: Names, words: Catalogue) -> str:
+def _created(event: Event, names: Names, when: When) -> str:
     employee, team = _holder(event, names)
-    reason = reasons.in_words(str(event.data.get("reason", "")), words.language)
+    words = when.words
+    reason = reasons.in_words(str(event.data.get("reason", "")), words.language, when.until)
     number = event.conversation_id
     holder = employee or team
     if holder and reason:
@@ -260,9 +259,12 @@ def _created(event: Event, names: Names, words: Catalogue) -> str:
     return words.text("Conversation #{number} begun", number=number)
 
 
-def _assigned(event: Event, who: str, names: Names, words: Catalogue) -> str:
+def _assigned(event: Event, who: str, names: Names, when: When) -> str:
     employee, team = _holder(event, names)
-    reason = str(event.data.get("reason", ""))
+    reason, words = str(event.data.get("reason", "")), when.words
+    if not who:
+        said = reasons.in_words(reason, words.language, when.until)
+        return words.text("Goes to {holder}: {reason}", holder=employee or team or words.text("everybody"), reason=said)
     why = f" ({reason.removeprefix('text:')})" if reason.startswith("text:") else ""
     if employee and event.data.get("assignee") == str(event.actor_id):
         return words.text("{who} took this conversation", who=who) + why

@@ -139,7 +139,11 @@ class When:
 
     def ago(self, ms: int) -> str:
         """How long it has lasted: "14 min", "3 h", "2 days"."""
-        minutes = max(self.now - ms, 0) // 60_000
+        return self.span(self.now - ms)
+
+    def span(self, ms: int) -> str:
+        """A length of time, cut: "14 min", "3 h", "2 days"."""
+        minutes = max(ms, 0) // 60_000
         if minutes < 60:
             return self.words.text("{n} min", n=max(minutes, 1))
         if minutes < 60 * 24:

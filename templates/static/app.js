@@ -15,7 +15,7 @@ async function fetchPart(url, options = {}) {
 }
 
 // ── putting new markup in ────────────────────────────────────────────────────────────────────────────────────────
-const busy = old => old.contains(document.activeElement) || $('details.menu[open]', old) || old.matches('details.menu[open]')
+const busy = old => old.contains(document.activeElement) || $('details.menu[open], .ask', old) || old.matches('details.menu[open]')
 
 function replace(old, fresh, force) {
   if (!old || !fresh || old.outerHTML === fresh.outerHTML || (!force && busy(old))) return
@@ -65,7 +65,7 @@ async function loadList() {
   const still = hovers && scroll.matches(':hover')
   morph(rows, fresh, still)
   if (still) scroll.addEventListener('mouseleave', refreshList, { once: true })
-  for (const id of ['views', 'tabs', 'nothing', 'pager']) replace($('#' + id), $('#' + id, doc), id === 'nothing')
+  for (const id of ['views', 'me', 'tabs', 'nothing', 'pager']) replace($('#' + id), $('#' + id, doc), id === 'nothing')
   const count = $$('.un', $('#rows')).length
   document.title = (count ? `(${count}) ` : '') + document.title.replace(/^\(\d+\) /, '')
 }
@@ -166,6 +166,7 @@ async function send(form, event) {
   try {
     const { answer, doc } = await fetchPart(form.action, { method: 'POST', body: form.enctype.startsWith('multipart') ? new FormData(form) : new URLSearchParams(new FormData(form)) })
     if (!compose) form.closest('details.menu')?.removeAttribute('open')
+    form.closest('.ask')?.remove()
     if (!answer.ok && !$('#composer', doc)) { trouble($('#failure-words', doc)?.textContent.trim() || body.dataset.lost); return }
     if (!$('#composer', doc)) { location.href = answer.url; return }
     document.activeElement?.closest('#head')?.querySelector('h1')?.focus()
@@ -197,7 +198,8 @@ document.addEventListener('input', event => {
 document.addEventListener('change', event => { if (event.target.type === 'file') fileNames(event.target.form) })
 document.addEventListener('keydown', event => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) event.target.closest('[data-compose]')?.requestSubmit()
-  if (event.key === 'Escape') { const open = $('details.menu[open]'); if (open) { open.open = false; $('summary', open).focus() } }
+  if (event.key === 'Escape') {
+    for (const box of $$('.whybox')) { box.dataset.quiet = ''; box.addEventListener('mouseleave', () => delete box.dataset.quiet, { once: true }); box.addEventListener('focusout', () => delete box.dataset.quiet, { once: true }) } const open = $('details.menu[open]'); if (open) { open.open = false; $('summary', open).focus() } }
 })
 document.addEventListener('click', event => {
   for (const menu of $$('details.menu[open]')) if (!menu.contains(event.target)) menu.open = false
@@ -216,8 +218,74 @@ function offline(yes) {
   offlineTimer ||= setTimeout(() => { $('span', bar).textContent = body.dataset.offline; bar.hidden = false }, 3000)
 }
 
+// ── the live board ───────────────────────────────────────────────────────────────────────────────────────────────
+const board = $('#board')
+let boardTimer = 0, boardAgain = false
+
+function refreshBoard() {
+  boardAgain = true
+  boardTimer ||= setTimeout(async () => {
+    boardAgain = false
+    try { await loadBoard() } catch { /* the next event or beat tries again */ }
+    boardTimer = setTimeout(() => { boardTimer = 0; if (boardAgain) refreshBoard() }, 800)
+  }, 100)
+}
+
+async function loadBoard() {
+  const { answer, doc } = await fetchPart(board.dataset.board)
+  const old = $('#figures'), fresh = $('#figures', doc)
+  if (!answer.ok || !fresh || old.outerHTML === fresh.outerHTML) return
+  const before = new Map($$('[data-n]', old).map(n => [n.dataset.n, n.textContent]))
+  const focused = document.activeElement?.closest('[data-n]')?.dataset.n
+  old.replaceWith(fresh)
+  for (const n of $$('[data-n]', fresh)) {
+    if (before.has(n.dataset.n) && before.get(n.dataset.n) !== n.textContent) n.classList.add('flash')
+    if (n.dataset.n === focused) n.focus()
+  }
+}
+
+if (board) {
+  setInterval(refreshBoard, 10000)
+  const awake = () => { if ($('[data-tv]') && document.visibilityState === 'visible') navigator.wakeLock?.request('screen').catch(() => {}) }
+  document.addEventListener('visibilitychange', awake)
+  awake()
+}
+
+// ── a simulation that runs, and the table of questions by hand ───────────────────────────────────────────────────
+async function follow() {
+  const old = $('[data-progress]')
+  if (!old) return
+  try {
+    const { answer, doc } = await fetchPart(old.dataset.progress), fresh = $('#progress', doc)
+    if (answer.ok && fresh && !fresh.dataset.progress) { location.reload(); return }
+    if (answer.ok && fresh && !old.contains(document.activeElement)) old.replaceWith(fresh)
+    else if (answer.ok && fresh) $('progress', old)?.replaceWith($('progress', fresh))
+  } catch { /* asked again in a second */ }
+  setTimeout(follow, 1000)
+}
+follow()
+
+const order = $('[data-order]')
+if (order && matchMedia('(hover: hover)').matches) {
+  let held = null
+  for (const line of order.children) {
+    line.draggable = true
+    line.addEventListener('dragstart', event => { held = line; event.dataTransfer.effectAllowed = 'move' })
+    line.addEventListener('dragover', event => { if (held && held !== line) { event.preventDefault(); line.classList.add('over') } })
+    line.addEventListener('dragleave', () => line.classList.remove('over'))
+    line.addEventListener('drop', event => {
+      event.preventDefault()
+      const form = $('form[action$="/move"]', held), places = [...order.children].filter(l => l !== held)
+      $('[name=to]', form).value = places.indexOf(line) + 1
+      form.submit()
+    })
+    line.addEventListener('dragend', () => { held = null; for (const l of order.children) l.classList.remove('over') })
+  }
+}
+
 function hear(hint) {
-  refreshList()
+  if (board) refreshBoard()
+  if (hint.kind !== 'people' && hint.kind !== 'presence.changed') refreshList()
   const person = $('[data-person]')
   if (number && (hint.conversation === number || hint.kind === 'lists')) refreshConversation(hint.message)
   if (person && hint.customer === person.dataset.person) reloadSoon()
@@ -258,6 +326,10 @@ if (convo) {
   const key = $('[data-key]')
   if (key) { key.textContent = /Mac|iP/.test(navigator.platform) ? '⌘ ↵' : document.documentElement.lang === 'de' ? 'Strg ↵' : 'Ctrl ↵'; key.hidden = false }
 }
+$('#summary')?.focus()
+$('.views [aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' })
+const today = $('.gantt thead .td')
+if (today) today.closest('.tw').scrollLeft = today.offsetLeft - 160
 const theme = $('#theme')
 if (theme) {
   theme.hidden = false

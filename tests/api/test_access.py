@@ -3,9 +3,10 @@
 import re
 from typing import Any
 
+import pytest
 from msgspec import Struct
 
-from hub import accounts
+from hub import accounts, sessions
 from hub.api.wire import ROUTES
 from tests.api.conftest import Answer, House, wire_only
 
@@ -70,6 +71,25 @@ MATRIX: dict[str, Row] = {
     "PATCH /employees/{id}": Row((401, 403, 403, 403, 200), {"name": "x"}),
     "GET /teams": Row(_ALL),
     "POST /teams": Row((401, 403, 403, 403, 201), {"name": "east"}),
+    "GET /teams/{id}": Row(_ALL),
+    "PATCH /teams/{id}": Row((401, 403, 403, 403, 200), {"silent_minutes": 0}),
+    "DELETE /teams/{id}": Row((401, 403, 403, 403, 409)),
+    "GET /absences": Row(_ALL),
+    "GET /employees/{id}/absences": Row(_ALL),
+    "POST /employees/{id}/absences": Row((401, 201, 403, 403, 201), {"starts_at": "2031-12-24"}),
+    "PATCH /absences/{id}": Row((401, 403, 403, 403, 200), {"note": "x"}),
+    "DELETE /absences/{id}": Row((401, 403, 403, 403, 204)),
+    "GET /presence": Row(_ALL),
+    "PUT /employees/{id}/presence": Row((401, 200, 403, 403, 200), {"state": "away"}),
+    "GET /offers": Row(_ALL),
+    "PUT /conversations/{id}/offer": Row((401, 403, 404, 404, 404)),
+    "DELETE /conversations/{id}/offer": Row((401, 404, 404, 404, 404)),
+    "PUT /conversations/{id}/claim": Row((401, 403, 200, 404, 409)),
+    "POST /queue/next": Row((401, 403, 204, 200, 204)),
+    "GET /directory.csv": Row((401, 403, 403, 403, 200)),
+    "PUT /directory.csv": Row((401, 403, 403, 403, 415)),
+    "GET /owners.csv": Row((401, 403, 403, 403, 200)),
+    "PUT /owners.csv": Row((401, 403, 403, 403, 415)),
     "PUT /teams/{id}/members": Row((401, 403, 403, 403, 200), {"members": []}),
     "GET /routing/rules": Row(_ALL),
     "POST /routing/rules": Row((401, 403, 403, 403, 201), {"name": "x", "target": {"team": "{team}"}}),
@@ -113,7 +133,9 @@ async def own_ids(house: House) -> dict[str, str]:
     conversation = next(c for c in (await house.get("/conversations"))["items"] if c["customer_name"] == "Nora North")
     hours = await house.ask("admin", "POST", "/hours", {"name": "Office", "zone": "Europe/Berlin"})
     policy = await house.ask("admin", "POST", "/sla_policies", {"name": "Gold", "next_minutes": 60})
+    away = await house.ask("admin", "POST", f"/employees/{house.people['admin']}/absences", {"starts_at": "2031-12-24"})
     return {
+        "absences": away.json["id"],
         "conversations": conversation["id"],
         "messages": conversation["last_message"],
         "customers": conversation["customer"],
@@ -184,9 +206,11 @@ async def test_ids_that_do_not_exist_or_are_none_are_not_found(house: House) -> 
 
 
 @wire_only
-async def test_a_token_that_ends_opens_nothing_after_two_seconds(house: House) -> None:
+async def test_a_token_that_ends_opens_nothing_after_two_seconds(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     from tests.fakes import until
 
+    assert sessions.REMEMBERED == 2
+    monkeypatch.setattr(sessions, "REMEMBERED", 0.2)
     assert (await house.ask("agent", "GET", "/me")).status == 200
     rows = await house.hub.db.read(accounts.all_tokens)
     number = next(r.id for r in rows if r.email == "agent@house.example")

@@ -4,7 +4,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 from sqlalchemy import event
@@ -31,6 +31,7 @@ SHORT = (
 #: PostgreSQL tells how many rows of a table it looked at; a page of 50 out of the longest merge needs no more.
 MOST_ROWS = 1600
 _numbers = itertools.count()
+T = TypeVar("T")
 
 
 class Statement(Struct, frozen=True):
@@ -62,27 +63,42 @@ def engines_of(db: Database) -> list[Any]:
     """The SQLAlchemy engines behind a database, for listeners."""
     if db.kind == "sqlite":
         return [vars(db)["_write_engine"], vars(db)["_read_engine"]]
-    return [vars(db)["_engine"].sync_engine]
+    return [vars(db)["_engine"]]
 
 
 class _Undo(Exception):
     pass
 
 
-async def statements_of(db: Database, work: Callable[[Connection], Any]) -> list[Statement]:
-    """What ``work`` sends to the database; nothing of it stays."""
+async def undone(db: Database, work: Callable[[Connection], T]) -> T:
+    """What ``work`` gives back; nothing it does stays."""
+    given: list[T] = []
 
     def run(conn: Connection) -> None:
-        work(conn)
+        given[:] = [work(conn)]
         raise _Undo
 
-    with listening(db) as heard:
-        try:
-            await db.write(run)
-        except _Undo:
-            pass
+    try:
+        await db.write(run)
+    except _Undo:
+        pass
+    return given[0]
+
+
+async def statements_of(db: Database, works: Sequence[Callable[[Connection], Any]]) -> list[list[Statement]]:
+    """What each of ``works`` sends to the database, one after the other in one transaction; nothing of it stays."""
     begins = ("BEGIN", "INSERT", "SAVEPOINT", "EXPLAIN")
-    return [s for s, _ in heard if not s.sql.lstrip().upper().startswith(begins)]
+    with listening(db) as heard:
+
+        def each(conn: Connection) -> list[list[Statement]]:
+            found = []
+            for work in works:
+                heard.clear()
+                work(conn)
+                found.append([s for s, _ in heard if not s.sql.lstrip().upper().startswith(begins)])
+            return found
+
+        return await undone(db, each)
 
 
 def complaints(

@@ -26,7 +26,6 @@ from hub.failpoints import hit
 from hub.tables import deliveries, journal, messages
 from tests.chaos import mutants
 
-WANTED = json.loads(os.environ.get("HUB_TEST_CHAOS", "{}"))
 SERVER: web.AppKey[Server] = web.AppKey("server", Server)
 
 
@@ -100,29 +99,31 @@ async def failpoint(request: web.Request) -> web.Response:
 
 def end_with_parent() -> None:
     """Whoever started us holds our standard input open; when that ends, so do we."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1 << 16):
+        pass
     os._exit(9)
 
 
 async def main() -> None:
+    wanted = json.loads(os.environ.get("HUB_TEST_CHAOS", "{}"))
     given = settings.load()
     set_up(given.log_format, given.log_level)
     logging.getLogger("aiohttp.access").disabled = True
-    if WANTED.get("quick", True):
+    if wanted.get("quick", True):
         delivery.STEPS = (0.003, 0.01, 0.02, 0.03, 0.05, 0.05, 0.05, 0.05)  # type: ignore[assignment]
-    if "lease" in WANTED:
-        delivery.LEASE = WANTED["lease"]
-    server = await build(given, roles=WANTED.get("roles", ROLES))
-    if "lease" in WANTED:
-        server.hub.options = msgspec.structs.replace(server.hub.options, lease_seconds=WANTED["lease"])
+    if "lease" in wanted:
+        delivery.LEASE = wanted["lease"]
+    server = await build(given, roles=wanted.get("roles", ROLES))
+    if "lease" in wanted:
+        server.hub.options = msgspec.structs.replace(server.hub.options, lease_seconds=wanted["lease"])
     server.app[SERVER] = server
     server.app.router.add_post("/chaos/reply", reply)
     server.app.router.add_get("/chaos/state", state)
     server.app.router.add_post("/chaos/failpoint", failpoint)
     server.app.router.add_get("/chaos/feed", feed)
-    if WANTED.get("poison"):
+    if wanted.get("poison"):
         mutants.poison()
-    await mutants.install(WANTED.get("mutant", ""), server)
+    await mutants.install(wanted.get("mutant", ""), server)
     await server.start()
     print(f"PORT {server.port}", flush=True)
     stop = asyncio.Event()

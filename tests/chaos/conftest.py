@@ -1,4 +1,4 @@
-"""The chaos tests kill real processes: one after the other, in one worker, with more patience than others."""
+"""The chaos tests kill real processes: with more patience than others, the long ones one after the other in one worker."""
 
 from pathlib import Path
 
@@ -13,9 +13,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Together they would only measure each other; what they count in their own loop is nobody's waiting time."""
+    """The long ones would only measure each other; what they count in their own loop is nobody's waiting time."""
     for item in items:
         if HERE in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("chaos"))
+            if item.get_closest_marker("chaos"):
+                item.add_marker(pytest.mark.xdist_group("chaos"))
             item.add_marker(pytest.mark.timeout(400))
             item.add_marker(pytest.mark.may_block)

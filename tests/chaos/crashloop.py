@@ -19,6 +19,7 @@ from msgspec import Struct
 
 from config.twins.provider import Faults, ProviderTwin
 from tests.chaos import mutants
+from tests.chaos.forks import Forks
 from tests.chaos.house import SECRET, Answers, Follower, Process, World, world
 from tests.chaos.ledger import Count, count
 
@@ -101,13 +102,13 @@ class Result(Struct):
         return msgspec.json.encode({"name": "crashloop", "pass": self.passed, **rest, **more}).decode()
 
 
-async def run(kind: str, plan: Plan, mutant: str = "") -> Result:
-    """One crash loop."""
+async def run(kind: str, plan: Plan, mutant: str = "", forks: Forks | None = None) -> Result:
+    """One crash loop. ``forks``: do not start processes in the ordinary way; then ``restart`` says nothing."""
     dice = random.Random(plan.seed)
     faults = Faults(receipts=0.3)
     async with (
         ProviderTwin(SECRET, faults, plan.seed) as provider,
-        world(kind, provider, mutant=mutant, lease=4) as here,
+        world(kind, provider, forks=forks, mutant=mutant, lease=4) as here,
     ):
         processes = [here.process(f"hub{n}") for n in range(2 if kind == "postgresql" else 1)]
         await asyncio.gather(*(p.start() for p in processes))

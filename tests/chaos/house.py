@@ -22,6 +22,7 @@ from hub.database import Database, open_database
 from hub.migrations import upgrade
 from hub.secretbox import SecretBox, load_keys
 from hub.tables import events as happened
+from tests.chaos.forks import Fork, Forks
 from tests.servers import Postgres, Redis, Server, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -41,10 +42,10 @@ class DurablePostgres(Postgres):
 class Process:
     """A hub process of the runner `_serve`, on the port it got at its first start."""
 
-    def __init__(self, folder: Path, environment: dict[str, str], name: str) -> None:
-        self.folder, self.environment, self.name = folder, environment, name
+    def __init__(self, folder: Path, environment: dict[str, str], name: str, forks: Forks | None = None) -> None:
+        self.folder, self.environment, self.name, self.forks = folder, environment, name, forks
         self.port = free_port()
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: asyncio.subprocess.Process | Fork | None = None
         self.started = 0.0
 
     @property
@@ -57,6 +58,9 @@ class Process:
         kept |= self.environment | {"HUB_LISTEN": f"127.0.0.1:{self.port}", "PYTHONWARNINGS": "ignore"} | more
         kept["PYTHONPATH"] = str(ROOT)
         self.started = time.monotonic()
+        if self.forks is not None:
+            self.process = await self.forks.start(kept, self.folder / f"{self.name}.log")
+            return
         with (self.folder / f"{self.name}.log").open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 *wrapper,
@@ -108,6 +112,8 @@ class World:
     def __init__(self, folder: Path, url: str, provider: ProviderTwin, redis: str = "") -> None:
         self.folder, self.url, self.redis, self.provider = folder, url, redis, provider
         self.chaos: dict[str, Any] = {}
+        #: where processes come from that need not be started in the ordinary way
+        self.forks: Forks | None = None
         self.actor = 0
         self.token = ""
         self.key = ""
@@ -148,7 +154,7 @@ class World:
         }
         if self.redis:
             words["HUB_REDIS"] = self.redis
-        made = Process(self.folder, words | environment, name)
+        made = Process(self.folder, words | environment, name, self.forks)
         self.processes.append(made)
         if quiet:
             return made
@@ -188,7 +194,7 @@ class World:
 
 
 @contextlib.asynccontextmanager
-async def world(kind: str, provider: ProviderTwin, **chaos: Any) -> AsyncIterator[World]:
+async def world(kind: str, provider: ProviderTwin, *, forks: Forks | None = None, **chaos: Any) -> AsyncIterator[World]:
     """A world on SQLite, or on a PostgreSQL (and Redis) of its own; everything is ended and removed afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="hub-chaos-"))
     folder.chmod(0o755)
@@ -201,7 +207,7 @@ async def world(kind: str, provider: ProviderTwin, **chaos: Any) -> AsyncIterato
             url, redis, started = await asyncio.to_thread(_servers, folder, servers)
         made = World(folder, url, provider, redis)
         made.servers = started
-        made.chaos = chaos
+        made.chaos, made.forks = chaos, forks
         try:
             await made.prepare()
             yield made

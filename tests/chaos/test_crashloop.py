@@ -1,19 +1,30 @@
 """What the hub acknowledged survives kill -9, exactly once; and the loop that shows it notices when it does not."""
 
+from collections.abc import Iterator
+
 import msgspec
 import pytest
 
 from tests.chaos import crashloop, mutants
 from tests.chaos.crashloop import PLANS, Plan
+from tests.chaos.forks import Forks
 
 SMALL = Plan(kills=3, messages=300, customers=12, drain=30)
 
 
-@pytest.mark.parametrize("mutant", ["", "ack-early", "no-idempotency"])
-async def test_a_few_kills_lose_and_double_nothing_unless_sabotaged(mutant: str) -> None:
-    plan = msgspec.structs.replace(SMALL, drain=5) if mutant else SMALL
+@pytest.fixture(scope="module")
+def forks() -> Iterator[Forks]:
+    """Processes that start at once."""
+    with Forks() as made:
+        yield made
 
-    result = await crashloop.run("sqlite", plan, mutant)
+
+@pytest.mark.xdist_group("crashloop")  # they share what forks
+@pytest.mark.parametrize("mutant", ["", "ack-early", "no-idempotency"])
+async def test_a_few_kills_lose_and_double_nothing_unless_sabotaged(mutant: str, forks: Forks) -> None:
+    plan = msgspec.structs.replace(SMALL, drain=2) if mutant else SMALL
+
+    result = await crashloop.run("sqlite", plan, mutant, forks)
 
     print(result.line())
     assert result.passed == (not mutant), result.line() + result.log

@@ -252,6 +252,12 @@ def test_moving_to_postgresql_takes_everything_along(
                 token,
                 {"other": _customer(server, token, "otto")},
             )
+            me = server.ask("GET", "/api/v1/me", token)["id"]
+            deputy = server.ask("POST", "/api/v1/employees", token, {"email": "z@house.example"})["id"]
+            server.ask("PATCH", f"/api/v1/employees/{me}", token, {"deputy": deputy})
+            firm = server.ask("POST", "/api/v1/customers", token, {"name": "Firm"})["id"]
+            nora = _customer(server, token, "nora")
+            server.ask("PATCH", f"/api/v1/customers/{nora}", token, {"company": firm})
             busy = hub("move", postgres.url(name))
             before = server.ask("GET", "/api/v1/conversations", token)
             server.stop()
@@ -261,6 +267,7 @@ def test_moving_to_postgresql_takes_everything_along(
         with serving() as server:
             after = server.ask("GET", "/api/v1/conversations", token)
             found = server.ask("GET", "/api/v1/conversations?q=gruss", token)
+            people = server.ask("GET", "/api/v1/me", token), server.ask("GET", f"/api/v1/customers/{nora}", token)
             hear(hub, server, ("nora", "m3", "One more"), channel=channel)
             newest = server.ask("GET", "/api/v1/conversations", token)["items"][0]
             server.stop()
@@ -271,6 +278,7 @@ def test_moving_to_postgresql_takes_everything_along(
     assert twice.code == 1
     assert "messages: 3" in moved.out
     assert "search: 3" in moved.out
+    assert (people[0]["deputy"], people[1]["company"]) == (deputy, firm), "both point to somebody who came later"
     assert after == before
     assert [c["id"] for c in found["items"]] == ["1"]
     assert newest["preview"] == "One more"

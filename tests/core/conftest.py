@@ -93,3 +93,21 @@ async def rig(settings: Callable[..., Any]) -> AsyncIterator[Rig]:
     dead = server.hub.tasks.dead()
     await server.stop()
     assert not dead
+
+
+@pytest.fixture
+def no_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No job runs beside the test."""
+    monkeypatch.setattr("config.app.JOBS", [])
+
+
+@pytest.fixture
+async def firm(no_jobs: None, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A firm with nobody in it but the boss, a supervisor who is not here; see `tests.core.firm`."""
+    from tests.core.firm import ASKING, Firm
+
+    made = Firm(rig)
+    for module in ASKING:
+        monkeypatch.setattr(f"{module}.now", lambda: made.moment)
+    await made.person("Boss", "supervisor", here=False)
+    return made

@@ -88,6 +88,7 @@ async def test_a_poisonous_message_is_set_aside_alone(rig: Rig, monkeypatch: pyt
     body = b'{"messages": [{"id": "late", "from": {"address": "7"}, "text": "cured"}]}'
     await rig.hub.db.write(lambda c: c.execute(journal.journal.update().values(body=body)).rowcount)
     await rig.hub.db.write(lambda c: journal.replay(c, failed=True))
+    await rig.server.ingest.sweep()
     await until(lambda: rig.count("messages", "text = 'cured'", wanted=1))
 
 

@@ -29,6 +29,12 @@ STUCK = ("-c", 'import sys; sys.stdin.readline(); print(\'{"done":3,"total":9}\'
 BROKEN = ("-c", "import sys; sys.exit(7)")
 
 
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits a second for the next look."""
+    monkeypatch.setattr(simulation, "TELL", 0.05)
+
+
 class Past:
     """Twenty-four conversations in a house of four people: every fourth of the first twenty is about an invoice.
 
@@ -224,7 +230,6 @@ async def test_other_weights_are_tried_too(rig: Rig) -> None:
 async def test_how_far_it_is_stands_in_the_row_and_cancelling_ends_the_worker(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(simulation, "TELL", 0.05)
     monkeypatch.setattr(simulation, "PROGRAM", STUCK)
     past = Past()
     number = await ask(rig, past, await rig.channel())
@@ -258,7 +263,6 @@ async def test_a_worker_that_dies_is_said_in_words(rig: Rig, monkeypatch: pytest
 async def test_a_simulation_that_a_restart_broke_off_begins_again(
     settings: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(simulation, "TELL", 0.05)
     past = Past()
     first = await build(settings(), migrate=True, roles=("worker",))
     await first.start()

@@ -15,8 +15,9 @@ from sqlalchemy.engine import Connection
 
 from hub import events, scheduler, search
 from hub.blobs import Blobs
-from hub.bus import Bus, RedisBus
+from hub.bus import Bus
 from hub.database import Database, Unavailable, is_passing, open_database
+from hub.redisbus import RedisBus
 from hub.scheduler import acquire, holds, release
 from hub.secretbox import SecretBox, load_keys, write_keys
 from hub.sql import allocate, among

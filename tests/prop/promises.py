@@ -21,6 +21,8 @@ class Promises:
     sent: set[str]
     told: dict[str, str]
     seen_states: dict[int, str]
+    #: conversation → what its pages showed
+    paged: dict[int, list[int]]
 
     def _check(self, conn: Connection) -> None:
         m = messages.c
@@ -46,7 +48,9 @@ class Promises:
         assert sorted(spoken) == sorted(r.id for r in rows), "P1: a message was not told exactly once"
         assert spoken == sorted(spoken), "P4: told in another order than stored"
         shown = [t.id for t in told if t.shown]
-        assert shown == self._pages(conn, home.id), "P4: the pages of the timeline are not the spine"
+        if self.paged.get(home.id) != shown:  # what has not grown since was right a step ago
+            assert shown == self._pages(conn, home.id), "P4: the pages of the timeline are not the spine"
+            self.paged[home.id] = shown
         closed = [
             t.id for t in told if t.kind == "conversation.status" and msgspec.json.decode(t.data)["status"] == "closed"
         ]

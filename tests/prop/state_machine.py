@@ -139,6 +139,7 @@ class Machine(Promises, RuleBasedStateMachine):
         self.sent: set[str] = set()
         self.told: dict[str, str] = {}
         self.seen_states: dict[int, str] = {}
+        self.paged: dict[int, list[int]] = {}
         self.do(self._open())
 
     def do(self, work: Coroutine[Any, Any, T]) -> T:
@@ -349,6 +350,7 @@ class Machine(Promises, RuleBasedStateMachine):
                 self.keys.setdefault(p.out.idempotency_key, f"out-{len(self.keys)}")
             done = [Outcome(p, "sent", provider_id=self.keys[p.out.idempotency_key]) for p in parcels]
             await self.hub.db.write(delivery.settle, done)
+        self.paged.clear()
         await self.hub.db.read(self._check)
         await self.hub.db.read(self._check_end)
 

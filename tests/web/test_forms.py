@@ -26,7 +26,7 @@ async def test_somebody_signs_in_reads_answers_notes_takes_and_closes(site: Site
     assert page.words(".bub.out .txt") == "We are coming"
     page = await anna.send(page, "form.f-note", note="She is nice")
     assert page.words(".nt .txt") == "She is nice"
-    page = await anna.send(page, "form[action*=assign]:has(input[name=to])")
+    page = await anna.send(page, "form[action*=claim]")
     assert "Anna Becker took this conversation" in page.words(".ev")
     page = await anna.send(page, "#head header form:not(.pop form)")
     assert "Anna Becker closed the conversation" in page.words(".ev")

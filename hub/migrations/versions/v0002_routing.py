@@ -17,6 +17,20 @@ REFERENCES = [
 
 #: The table of questions as it stands in a new house; rules are put before "last".
 QUESTIONS = ("assignee", "owner", "company", "last", "channel", "fallback")
+#: What lists narrowed to a channel walk along.
+STRETCHES = [
+    (
+        "ix_conversations_assigned",
+        ["assignee_id", "status", "last_message_id", "id", "channel_id"],
+        "assignee_id IS NOT NULL",
+    ),
+    (
+        "ix_conversations_team_channel",
+        ["team_id", "channel_id", "status", "last_message_id"],
+        "team_id IS NOT NULL",
+    ),
+    ("ix_conversations_teamless_channel", ["channel_id", "status", "last_message_id"], "team_id IS NULL"),
+]
 
 
 def upgrade() -> None:
@@ -167,6 +181,9 @@ def upgrade() -> None:
         sqlite_where=sa.text("covering_id IS NOT NULL"),
         postgresql_where=sa.text("covering_id IS NOT NULL"),
     )
+    op.drop_index("ix_conversations_assigned", "conversations")
+    for name, columns, where in STRETCHES:
+        op.create_index(name, "conversations", columns, sqlite_where=sa.text(where), postgresql_where=sa.text(where))
     op.create_index(op.f("ix_conversations_created_at"), "conversations", ["created_at"], unique=False)
     op.create_index(
         "ix_conversations_queue",

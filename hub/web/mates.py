@@ -1,0 +1,118 @@
+"""Whom one may give a conversation to: presence, load, absence and deputy beside every name; and what a promise says in words."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from hub import assignment, directory, presence, staff
+from hub.clock import now
+from hub.directory import Directory
+from hub.inbox import Row
+from hub.sla import ClockView
+from hub.web.when import When
+
+#: From here on a promise is amber (ms of business time).
+NEARLY = 3_600_000
+
+
+class Mate(Struct, frozen=True):
+    """A colleague. ``load`` is known of the team's members only; ``until`` is set while they are absent (0: without end)."""
+
+    id: int
+    name: str
+    state: str
+    inside: bool = False
+    load: int | None = None
+    capacity: int = 0
+    until: int | None = None
+    deputy_id: int | None = None
+    deputy: str = ""
+
+
+def mates(conn: Connection, team_id: int | None) -> tuple[Mate, ...]:
+    """Everybody who answers customers: the team's members first, those who are available before the others."""
+    d, moment = directory.current(conn), now()
+    doing = presence.everybody(conn)
+    team = d.teams.get(team_id or 0)
+    people = [e for e in d.employees.values() if not e.disabled and e.role != "light"]
+    inside = {e.id for e in people if team and e.id in team.members}
+    standings = assignment.standings(conn, d, inside, moment) if inside else {}
+    found = []
+    for e in people:
+        away, standing = mate(d, e.id, moment), standings.get(e.id)
+        state = doing[e.id].state if e.id in doing else "offline"
+        load = standing.load if standing else None
+        found.append(
+            Mate(e.id, e.name, state, e.id in inside, load, e.capacity, away.until, away.deputy_id, away.deputy)
+        )
+    return tuple(sorted(found, key=lambda m: (not m.inside, m.until is not None, m.state != "available", m.name, m.id)))
+
+
+def mate(d: Directory, employee_id: int, moment: int) -> Mate:
+    """Somebody, with their absence and who acts for them now."""
+    person = d.employees[employee_id]
+    absence = d.absence(employee_id, moment)
+    if absence is None:
+        return Mate(person.id, person.name, "")
+    deputy = staff.stand_in(d, employee_id, moment)
+    return Mate(
+        person.id,
+        person.name,
+        "",
+        until=absence.ends_at or 0,
+        deputy_id=deputy,
+        deputy=d.employees[deputy].name if deputy is not None else "",
+    )
+
+
+def absent(conn: Connection, employee_id: int) -> Mate | None:
+    """The same when somebody is absent now, else None."""
+    d = directory.current(conn)
+    found = mate(d, employee_id, now()) if employee_id in d.employees else None
+    return found if found and found.until is not None else None
+
+
+class Promise(Struct, frozen=True):
+    """What was promised to a customer, as a chip: its colour, its words, and what it is about."""
+
+    tone: str
+    words: str
+    about: str
+
+
+def promise(row: Row, when: When, *, brief: bool = False) -> Promise | None:
+    """The reply that is due while the customer waits, else the solution; None when nothing is promised now.
+
+    ``brief``: the solution only when it is nearly due.
+    """
+    if row.level is None or row.status == "closed":
+        return None
+    clocks = {clock.target: clock for clock in row.level.clocks}
+    reply = clocks.get("next") or clocks.get("first")
+    if reply is not None and row.waiting_since is not None and _counts(reply, row.waiting_since):
+        return _chip(reply, row.level.policy, when)
+    solution = clocks.get("resolution")
+    if solution is None or not _counts(solution, 0):
+        return None
+    found = _chip(solution, row.level.policy, when)
+    return None if brief and found.tone == "ok" else found
+
+
+def _counts(clock: ClockView, since: int) -> bool:
+    """Does it run, or is it overdue? One that was due before this wait began is over."""
+    return clock.due_at is not None and clock.due_at >= since and clock.state in ("running", "breached")
+
+
+def _chip(clock: ClockView, policy: str, when: When) -> Promise:
+    _, due = when.words.text, clock.due_at or when.now
+    solved = clock.target == "resolution"
+    said = _("A solution is promised by {time}", time=when.full(due)) if solved else ""
+    about = f"{policy}: " + (said or _("An answer is promised by {time}", time=when.full(due)))
+    if clock.state == "breached":
+        return Promise("bad", _("{time} overdue", time=when.span(when.now - due)), about)
+    left = clock.left_ms or 0
+    tone = "warn" if left <= NEARLY else "ok"
+    if solved:
+        return Promise(tone, _("Solve in {time}", time=when.span(left)), about)
+    return Promise(tone, _("Reply in {time}", time=when.span(left)), about)
