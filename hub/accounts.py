@@ -62,13 +62,19 @@ def check_password(stored: str | None, password: str) -> bool:
         return False
 
 
+def clean_email(text: str) -> str:
+    """An e-mail address as employees have it. Raises `Invalid` for what cannot be one."""
+    email = clean_line(text, 254).lower()
+    if email.count("@") != 1 or email.startswith("@") or email.endswith("@") or " " in email:
+        raise Invalid(f"“{email}” is no e-mail address.")
+    return email
+
+
 def add_employee(
     conn: Connection, email: str, name: str, role: str, password_hash: str | None, language: str = "en"
 ) -> int:
     """Make an employee. Raises `Invalid` for a taken or impossible e-mail address or an unknown role."""
-    email = clean_line(email, 254).lower()
-    if email.count("@") != 1 or email.startswith("@") or email.endswith("@") or " " in email:
-        raise Invalid(f"“{email}” is no e-mail address.")
+    email = clean_email(email)
     if role not in get_args(Role):
         raise Invalid(f"There is no role “{role}”. Roles: {', '.join(get_args(Role))}.")
     if conn.execute(sa.select(employees.c.id).where(employees.c.email == email)).first():

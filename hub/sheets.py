@@ -60,6 +60,20 @@ class Outcome(Struct, frozen=True):
     changes: tuple[Change, ...]
 
 
+class DryRun(Exception):
+    """What would have been changed; raised so that the transaction is not kept."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__("a dry run keeps nothing")
+        self.outcome = outcome
+
+
+def refuse(faults: Sequence[Fault]) -> None:
+    """Raise `Unusable` when there are any."""
+    if faults:
+        raise Unusable(sorted(faults, key=lambda fault: (fault.line, fault.column)))
+
+
 # ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 def write(columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
     """The table with its header, lines ending in CRLF."""

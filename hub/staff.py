@@ -29,13 +29,7 @@ def set_up(conn: Connection, employee_id: int, given: Mapping[str, Any], actor_i
     """Change what is given of skills, languages, capacity (0: as usual), deputy_id; False when there is nobody. Raises `Invalid`."""
     if conn.execute(sa.select(employees.c.id).where(employees.c.id == employee_id)).first() is None:
         return False
-    values = dict(given)
-    if "skills" in values:
-        values["skills"] = _packed(_entries("skills", values["skills"]))
-    if "languages" in values:
-        values["languages"] = _packed(_languages(values["languages"]))
-    if not 0 <= values.get("capacity", 0) <= MOST_CAPACITY:
-        raise Invalid(f"“capacity”: a person carries 1 to {MOST_CAPACITY}; 0 means as usual.")
+    values = checked(given)
     _check_deputy(conn, employee_id, values.get("deputy_id"))
     if values:
         conn.execute(sa.update(employees).where(employees.c.id == employee_id).values(values))
@@ -43,6 +37,18 @@ def set_up(conn: Connection, employee_id: int, given: Mapping[str, Any], actor_i
         data = {"employee": str(employee_id), "changed": sorted(values)}
         events.append(conn, [NewEvent("employee.changed", actor_id=actor_id, data=data)])
     return True
+
+
+def checked(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The same as columns: lists of skills and languages as they are kept. Raises `Invalid`."""
+    values = dict(given)
+    if "skills" in values:
+        values["skills"] = _packed(_entries("skills", values["skills"]))
+    if "languages" in values:
+        values["languages"] = _packed(_languages(values["languages"]))
+    if not 0 <= values.get("capacity", 0) <= MOST_CAPACITY:
+        raise Invalid(f"“capacity”: a person carries 1 to {MOST_CAPACITY}; 0 means as usual.")
+    return values
 
 
 def _packed(entries: list[str]) -> str:

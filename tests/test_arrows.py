@@ -24,7 +24,7 @@ FLOORS = [
     "access accounts inbox journal once receipts",
     "ingest reading outbox delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
-    "simulation_worker staff board draft sheets imports",
+    "simulation_worker staff board draft sheets roster ownership",
     "http sessions files web api cli __main__",
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor.split()}

@@ -9,7 +9,7 @@ from aiohttp import web
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
-from hub import imports, sheets
+from hub import ownership, roster, sheets
 from hub.access import require
 from hub.api.wire import MOST_BODY, Call, route
 from hub.http import BODY, Problem, in_time
@@ -49,7 +49,7 @@ class SheetOutcome(Struct, frozen=True):
 async def get_directory(call: Call) -> web.StreamResponse:
     """Everybody who works here: e-mail, name, role, teams, skills, languages, capacity (empty: as usual), deputy's e-mail."""
     require(call.actor, "routing")
-    return await _download(call, "directory.csv", imports.PEOPLE, imports.people)
+    return await _download(call, "directory.csv", roster.COLUMNS, roster.listing)
 
 
 @route("PUT", "/directory.csv", accepts="text/csv")
@@ -60,16 +60,16 @@ async def put_directory(call: Call, query: SheetQuery) -> SheetOutcome:
     require(call.actor, "employees")
 
     async def work(lines: Sequence[Line]) -> Outcome:
-        return await call.write(imports.take_people, call.actor, lines, dry=query.dry_run)
+        return await call.write(roster.take, call.actor, lines, dry=query.dry_run)
 
-    return await _upload(call, imports.PEOPLE, ("email",), imports.MOST_PEOPLE, work, dry=query.dry_run)
+    return await _upload(call, roster.COLUMNS, ("email",), roster.MOST, work, dry=query.dry_run)
 
 
 @route("GET", "/owners.csv", media="text/csv")
 async def get_owners(call: Call) -> web.StreamResponse:
     """Every customer who has an owner: id, name, first address, the owner's e-mail."""
     require(call.actor, "routing")
-    return await _download(call, "owners.csv", imports.OWNERS, lambda conn: list(imports.owners(conn)))
+    return await _download(call, "owners.csv", ownership.COLUMNS, lambda conn: list(ownership.listing(conn)))
 
 
 @route("PUT", "/owners.csv", accepts="text/csv")
@@ -80,10 +80,10 @@ async def put_owners(call: Call, query: SheetQuery) -> SheetOutcome:
     require(call.actor, "routing")
 
     async def work(lines: Sequence[Line]) -> Outcome:
-        found = await asyncio.to_thread(imports.owner_lines, lines)
-        return await call.write(imports.take_owners, call.actor, found, dry=query.dry_run)
+        found = await asyncio.to_thread(ownership.about, lines)
+        return await call.write(ownership.take, call.actor, found, dry=query.dry_run)
 
-    return await _upload(call, imports.OWNERS, ("owner",), imports.MOST_OWNERS, work, dry=query.dry_run)
+    return await _upload(call, ownership.COLUMNS, ("owner",), ownership.MOST, work, dry=query.dry_run)
 
 
 async def _download(
@@ -108,7 +108,7 @@ async def _upload(
     try:
         lines = await asyncio.to_thread(sheets.read, data, known, needed, most, call.request.charset or "")
         return _told(await work(lines), dry)
-    except imports.DryRun as would:
+    except sheets.DryRun as would:
         return _told(would.outcome, dry)
     except sheets.Unusable as error:
         faults = [structs.asdict(fault) for fault in error.faults]

@@ -259,7 +259,7 @@ async def test_the_owners_of_ten_thousand_customers_are_given_at_once(house: Hou
         (b'email,name\na@b.example,"x\n', 2, ""),
         (b'email,name\na@b.example,"x" y\n', 2, ""),
         (b"email,name\n" + b"x" * 200_000 + b",y\n", 2, ""),
-        (b"email\n" + b"".join(b"p%d@x.example\n" % n for n in range(501)), 502, ""),
+        (b"email\n" + b"".join(b"p%d@x.example\n" % n for n in range(1001)), 1002, ""),
         (b"\x00\x01\x02", 1, "\u00001"),
         (b"\x81\x8d", 1, ""),
     ],

@@ -172,7 +172,8 @@ async def test_nobody_hears_of_what_they_may_not_see(site: Site) -> None:
     await until(lambda: "lists" in jonas.kinds())
 
     # the place is looked up when it is told: the conversation had already gone from Jonas when the batch was spread
-    assert {h["kind"] for h in jonas.heard} <= {"lists", "note.added"}
+    assert {h["kind"] for h in jonas.heard} <= {"lists", "note.added", "people"}
+    assert all(h.keys() == {"id", "kind"} for h in jonas.heard if h["kind"] == "people")
     assert jonas.kinds().count("note.added") <= 1
     assert all("conversation" not in h for h in jonas.heard if h["kind"] == "lists")
 
