@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from hub.messages import Message
 from hub.secretbox import SecretBox
-from hub.sql import among, insert_rows, is_postgres, lit, update_rows
+from hub.sql import among, insert_into, insert_rows, is_postgres, lit, run, update_rows
 from hub.tables import conversations, messages, participants
 
 _TOKEN = re.compile(r"c(\d{1,18})\.m(\d{1,18})\.([a-z2-7]{16})")
@@ -102,7 +102,7 @@ def lock_for(
     """
     statement = _named_or_running_held if is_postgres(conn) else _named_or_running
     values = {"ids": ids, "customers": customers, "channels": channels, "closed_after": closed_after}
-    return [Current(*row) for row in conn.execute(statement, values)]
+    return [Current(*row) for row in run(conn, statement, **values).all()]
 
 
 def lock_one(conn: Connection, conversation_id: int) -> Current | None:
@@ -127,7 +127,7 @@ _members = sa.select(participants.c.conversation_id, participants.c.address).whe
 
 def participants_of(conn: Connection, ids: Sequence[int]) -> set[tuple[int, str]]:
     """(conversation, address) of everybody who takes part."""
-    return {(row[0], row[1]) for row in conn.execute(_members, {"ids": list(ids)})}
+    return {(row[0], row[1]) for row in run(conn, _members, ids=list(ids)).all()}
 
 
 class Seen(Struct, frozen=True):
@@ -148,12 +148,12 @@ _by_external = (
 
 def known_keys(conn: Connection, keys: Sequence[str]) -> dict[str, tuple[int, int]]:
     """(message, conversation) behind those dedupe keys that the hub has."""
-    return {key: (number, home) for key, number, home in conn.execute(_by_key, {"keys": list(keys)})}
+    return {key: (number, home) for key, number, home in run(conn, _by_key, keys=list(keys)).all()}
 
 
 def referred(conn: Connection, keys: Sequence[str], external_ids: Sequence[str]) -> Seen:
     """What is behind dedupe keys and external ids. Two statements."""
-    found = conn.execute(_by_external, {"external_ids": list(external_ids)})
+    found = run(conn, _by_external, external_ids=list(external_ids)).all()
     return Seen(known_keys(conn, keys), {external: (number, home) for external, number, home in found})
 
 
@@ -166,16 +166,10 @@ def save(conn: Connection, changed: Sequence[Current]) -> None:
 
 _CHANGING = (*(f for f in _FIELDS if f not in ("id", "customer_id", "channel_id", "created_at")), "id")
 
-_join = sa.text(
-    "INSERT INTO participants (conversation_id, address, channel_id) VALUES (:conversation, :address, :channel)"
-    " ON CONFLICT (conversation_id, address) DO NOTHING"
-)
-
 
 def add_participants(conn: Connection, rows: Sequence[tuple[int, str, int]]) -> None:
     """(conversation, address, channel): who takes part from now on."""
-    if rows:
-        conn.execute(_join, [{"conversation": c, "address": a, "channel": ch} for c, a, ch in rows])
+    insert_into(conn, "participants", ("conversation_id", "address", "channel_id"), rows, known="ignored")
 
 
 def receive(current: Current, message: Message, message_id: int, at: int, preview: str) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from hub import hours as business
 from hub.hours import Hours
-from hub.sql import lit, renew
+from hub.sql import lit, renew, run
 from hub.tables import absences, channels, counters, employees, facts, routing_rules, sla_policies, team_members, teams
 from hub.tables import hours as hours_table
 
@@ -185,7 +185,7 @@ def bump(conn: Connection) -> None:
 
 def current(conn: Connection) -> Directory:
     """The directory as of this transaction. One statement while nothing changed."""
-    version = conn.execute(_version).scalar_one()
+    version = run(conn, _version).scalar_one()
     known = _known.get(conn.engine)
     if known is None or known.version != version:
         known = _known[conn.engine] = _read(conn, version)

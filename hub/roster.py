@@ -206,8 +206,8 @@ def _keep_an_administrator(people: Sequence[_Person], rows: Sequence[Any], fault
     if "admin" in roles.values() or not rows:
         return
     admins = {row.id for row in rows if row.role == "admin"}
-    for person in [p for p in people if p.id in admins]:
-        faults.append(Fault(person.line.number, "role", "This is the last administrator. Make another one first."))
+    words = "This is the last administrator. Make another one first."
+    faults += [Fault(person.line.number, "role", words) for person in people if person.id in admins]
 
 
 # ── what is written ───────────────────────────────────────────────────────────────────────────────────────────────────

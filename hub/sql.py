@@ -7,7 +7,7 @@ import itertools
 import json
 import secrets
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -112,7 +112,7 @@ def run(conn: Connection, statement: sa.Executable, **values: Any) -> sa.CursorR
     text, names, constants = made
     values = constants | values
     if conn.dialect.name != "postgresql":
-        values = {k: _json(v).decode() if isinstance(v, list) else v for k, v in values.items()}
+        values = {k: _json(v).decode() if isinstance(v, list | tuple) else v for k, v in values.items()}
     return conn.exec_driver_sql(text, tuple([values[name] for name in names]))
 
 
@@ -166,10 +166,16 @@ def insert_rows(conn: Connection, table: sa.Table, rows: Sequence[dict[str, Any]
         _send(conn, _insertion, (table.name, columns), [tuple(row.values()) for row in rows])
 
 
-def insert_into(conn: Connection, table: str, columns: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> None:
-    """The same for a table that SQLAlchemy does not know, or for rows that are tuples anyway."""
+def insert_into(
+    conn: Connection,
+    table: str,
+    columns: tuple[str, ...],
+    rows: Sequence[tuple[Any, ...]],
+    known: Literal["refused", "ignored"] = "refused",
+) -> None:
+    """The same for a table that SQLAlchemy does not know, or for rows that are tuples anyway. ``known``: rows already there."""
     if rows:
-        _send(conn, _insertion, (table, columns), rows)
+        _send(conn, _insertion if known == "refused" else _addition, (table, columns), rows)
 
 
 def update_rows(conn: Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
@@ -209,6 +215,11 @@ def _insertion(shape: _Shape, dialect: str, room: int) -> str:
     marks = ", ".join(_mark(dialect, place) for place in range(1, len(columns) + 1))
     rows = f"SELECT * FROM ({_values(columns, room)}) WHERE column1 IS NOT NULL" if room else f"VALUES ({marks})"  # noqa: S608 - marks only
     return f"INSERT INTO {table} ({', '.join(columns)}) {rows}"
+
+
+@functools.cache
+def _addition(shape: _Shape, dialect: str, room: int) -> str:
+    return _insertion(shape, dialect, room) + " ON CONFLICT DO NOTHING"
 
 
 @functools.cache
