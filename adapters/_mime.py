@@ -89,6 +89,7 @@ def message(envelope: Envelope) -> Message:
         also=also,
         files=files,
         flags=tuple(flags),
+        language=_mime_headers.language(root.get("content-language")),
     )
 
 

@@ -53,6 +53,15 @@ _ALIASES = {
 }
 
 
+_LANGUAGE = re.compile(r"\s*([A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3})\s*(?:[,;(]|\Z)")
+
+
+def language(value: str) -> str:
+    """The first language of a Content-Language header (RFC 3282), in lower case; empty when it names none."""
+    found = _LANGUAGE.match(value[:200])
+    return found[1].lower() if found else ""
+
+
 def charset(name: str) -> str:
     """The codec for a declared character set; empty when there is none."""
     name = name.strip(" \"'").lower().partition("*")[0]

@@ -32,7 +32,16 @@ MAX_CHECKS = 100_000
 
 _LISTS = frozenset({"to", "cc", "from", "reply-to", "references"})
 _WANTED = _LISTS | {
-    *("sender", "subject", "date", "message-id", "in-reply-to", "auto-submitted", "x-auto-response-suppress"),
+    *(
+        "sender",
+        "subject",
+        "date",
+        "message-id",
+        "in-reply-to",
+        "content-language",
+        "auto-submitted",
+        "x-auto-response-suppress",
+    ),
     *("x-autoreply", "x-autorespond", "x-auto-reply", "precedence", "list-id", "return-path", "delivered-to"),
     *("x-original-to", "envelope-to", "x-failed-recipients", "content-type", "content-disposition"),
     *("content-transfer-encoding", "content-id", "content-location", "content-description"),

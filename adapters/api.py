@@ -64,6 +64,8 @@ class Incoming(Struct):
     reply_to: str = ""
     subject: str = ""
     attachments: list[Attached] = []
+    language: str = ""
+    fields: dict[str, str] = {}
 
 
 class News(Struct):
@@ -86,6 +88,9 @@ class _Whole(Struct):
     messages: list[Incoming] = []
     receipts: list[News] = []
 
+
+#: Fields of one message.
+MOST_FIELDS = 50
 
 _NO_DIGIT = re.compile(r"[^+0-9]")
 _whole = msgspec.json.Decoder(_Whole)
@@ -257,7 +262,16 @@ def _understand(m: Incoming) -> Message:
         reply_to=clean_line(m.reply_to, 400) if m.reply_to else "",
         also=tuple(also),
         files=tuple([_file(a) for a in m.attachments]) if m.attachments else (),
+        language=clean_line(m.language, 35).lower() if m.language else "",
+        fields=_fields(m.fields) if m.fields else m.fields,
     )
+
+
+def _fields(given: dict[str, str]) -> dict[str, str]:
+    """What the customer chose, by name: rules of routing may ask for it."""
+    if len(given) > MOST_FIELDS:
+        raise ValueError(f"“fields” has more than {MOST_FIELDS} entries")
+    return {clean_line(name, 60): clean_line(value, 300) for name, value in given.items()}
 
 
 def _file(a: Attached) -> File:

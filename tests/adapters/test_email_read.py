@@ -413,3 +413,19 @@ async def test_every_mail_bomb_is_read_in_two_seconds_without_losing_its_reader(
     finally:
         await sandbox.close()
     assert slow == {}
+
+
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("de-DE", "de-de"),
+        ("en, de", "en"),
+        ("pt-BR (Brazil)", "pt-br"),
+        ("", ""),
+        ("=?x", ""),
+        ("German", ""),
+        ("d" * 9000, ""),
+    ],
+)
+def test_a_mail_says_its_language_in_its_header_or_not_at_all(header: str, language: str) -> None:
+    assert read(f"From: a@b.de\r\nContent-Language: {header}\r\n\r\nHallo".encode()).language == language

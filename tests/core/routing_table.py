@@ -1,4 +1,4 @@
-"""Reads `tests/samples/routing/situations.md`: a house, tables of questions, and situations as a team lead would write them down."""
+"""Reads `tests/core/situations.md`: a house, tables of questions, and situations as a team lead would write them down."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hub import hours
 from hub.directory import WEIGHTS, Absence, ChannelFacts, Conditions, Directory, Employee, Rule, Settings, Target, Team
 from hub.routing import Decision, Situation, Staff, Standing
 
-FILE = Path(__file__).parent.parent / "samples" / "routing" / "situations.md"
+FILE = Path(__file__).parent / "situations.md"
 ZONE = ZoneInfo("Europe/Berlin")
 MONDAY = date(2026, 11, 16)
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -7,8 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
-from hub import absences, accounts, collaboration, privacy, rulebook
+from hub import absences, accounts, collaboration, conversations, privacy, rulebook
 from hub.collaboration import Absent
 from hub.database import open_database
 from hub.directory import Conditions, Target
@@ -377,6 +379,7 @@ async def test_what_was_covered_for_somebody_who_left_for_good_stays_with_the_de
     await firm.away("Anna", 24)
     await firm.turn()
     await firm.db.write(accounts.disable, firm.people["Anna"].id)
+    await firm.deputy("Anna", None)
     await firm.turn(hours=24)
     await firm.turn()
 
@@ -413,6 +416,24 @@ async def test_two_processes_that_turn_at_once_move_each_conversation_once(
 
     assert await firm.holders(homes) == {"Anna": 20}
     assert len(await firm.told("conversation.assigned")) - before == 40
+
+
+async def test_what_is_closed_while_it_is_being_passed_on_stays_where_it_is(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await four(firm)
+    homes = await of_anna(firm, 2)
+    await firm.away("Anna", 24)
+    honest = conversations.lock_for
+
+    def meanwhile(conn: Connection, *args: Any) -> Any:
+        conn.execute(sa.text("UPDATE conversations SET status = 'closed' WHERE id = :n"), {"n": homes[0]})
+        return honest(conn, *args)
+
+    monkeypatch.setattr(conversations, "lock_for", meanwhile)
+    assert await firm.turn() == 1
+
+    assert [await firm.holder(home) for home in homes] == ["Anna", "Bea for Anna"]
 
 
 async def test_a_run_that_dies_leaves_everything_as_it_was(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Who gets a contact, and why: every line of `tests/samples/routing/situations.md`, and what a table cannot say."""
+"""Who gets a contact, and why: every line of `tests/core/situations.md`, and what a table cannot say."""
 
 from __future__ import annotations
 
