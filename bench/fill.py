@@ -150,6 +150,7 @@ def people(house: House) -> Rows:
                 "",
                 1000,
                 None,
+                None,
             )
             for n in e
         ],

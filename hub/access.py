@@ -78,11 +78,11 @@ def access_conversation(conn: Connection, actor: Actor, conversation_id: int) ->
 
 
 def access_message(conn: Connection, actor: Actor, message_id: int) -> Any | None:
-    """The message's row when the actor may see its conversation, else None."""
+    """The message's row when the actor may see its conversation, else None; what was taken back is not there."""
     statement = (
         sa.select(messages)
         .join(conversations, conversations.c.id == messages.c.conversation_id)
-        .where(messages.c.id == message_id, visible(actor))
+        .where(messages.c.id == message_id, messages.c.direction != "withdrawn", visible(actor))
     )
     return conn.execute(statement).first()
 

@@ -111,6 +111,8 @@ class Adapter:
     provider: ClassVar[str] = ""
     #: the channel fetches for itself: `pull` is run under a lease
     pulls: ClassVar[bool] = False
+    #: customers reach it by a page of the hub itself: /w/<channel key>
+    widget: ClassVar[bool] = False
     traits: ClassVar[Traits]
     settings: ClassVar[tuple[Setting, ...]] = ()
     labels: ClassVar[dict[str, str]] = {}

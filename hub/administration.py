@@ -84,6 +84,11 @@ def webhook_url(row: ChannelRow, public_url: str) -> str | None:
     return f"{public_url.rstrip('/')}/webhooks/{provider}/{row.config.key}" if provider else None
 
 
+def widget_url(row: ChannelRow, public_url: str) -> str | None:
+    """The page of the hub by which customers reach the channel, None for channels without one."""
+    return f"{public_url.rstrip('/')}/w/{row.config.key}" if _adapter(row).widget else None
+
+
 def masked(row: ChannelRow) -> dict[str, Any]:
     """The settings for people's eyes: a secret shows only that it is set."""
     return {key: {"set": True} if isinstance(value, Secret) else value for key, value in row.config.settings.items()}

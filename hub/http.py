@@ -187,13 +187,18 @@ def _headers(request: web.Request, answer: web.StreamResponse, nonce: str) -> No
     headers = answer.headers
     headers.setdefault("X-Content-Type-Options", "nosniff")
     headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("X-Frame-Options", "DENY")
+    # a page of ours may stand in a page of ours, where nothing could be hidden from whoever clicks
+    ours = request.headers.get("Sec-Fetch-Dest") == "iframe" and request.headers.get("Sec-Fetch-Site") == "same-origin"
+    frames, around = ("SAMEORIGIN", "'self'") if ours else ("DENY", "'none'")
+    if not request.path.startswith("/w/"):  # the chat says by its policy whose pages it may stand in
+        headers.setdefault("X-Frame-Options", frames)
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     headers.setdefault(
         "Content-Security-Policy",
         f"default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:;"
-        " font-src 'self'; connect-src 'self'; form-action 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'",
+        " font-src 'self'; connect-src 'self'; form-action 'self'; frame-src 'self'; base-uri 'none';"
+        f" frame-ancestors {around}",
     )
     if request.app[HOUSE].secure:
         headers.setdefault("Strict-Transport-Security", "max-age=31536000")

@@ -17,7 +17,18 @@ from hub.access import Actor, visible
 from hub.clock import now
 from hub.messages import Status
 from hub.sql import among, run
-from hub.tables import channels, conversations, customers, employees, messages, participants, sla_clocks, tags, teams
+from hub.tables import (
+    channels,
+    conversations,
+    customers,
+    drafts,
+    employees,
+    messages,
+    participants,
+    sla_clocks,
+    tags,
+    teams,
+)
 
 Sort = Literal["newest", "waiting"]
 
@@ -40,7 +51,8 @@ Conditions = tuple[sa.ColumnElement[bool], ...]
 
 class Filter(Struct, frozen=True):
     """Which conversations. Empty fields do not filter. ``assignee`` is an employee's id, "me" or "none"; ``due``: a reply is
-    promised within `SOON`, or overdue; ``since``: begun at that moment (ms) or later.
+    promised within `SOON`, or overdue; ``since``: begun at that moment (ms) or later;
+    ``drafted``: the actor has a draft in them.
     """
 
     status: str = ""
@@ -53,6 +65,7 @@ class Filter(Struct, frozen=True):
     sort: Sort = "newest"
     due: Literal["", "soon", "late"] = ""
     since: int = 0
+    drafted: bool = False
 
 
 class Row(Struct, frozen=True):
@@ -143,6 +156,9 @@ def _alternatives(conn: Connection, actor: Actor, wanted: Filter) -> list[Condit
     A database cannot walk one index in order for "my teams' or mine", nor for "open, waiting or closed".
     """
     common = _conditions(actor, wanted)
+    if wanted.drafted:
+        mine = sa.select(drafts.c.conversation_id).where(drafts.c.employee_id == actor.id, drafts.c.ended_at.is_(None))
+        return [(_c.id.in_(mine), visible(actor), *_state(wanted), *common)]
     if wanted.due or wanted.since:
         few = _due(conn, actor, wanted.due) if wanted.due else _begun(conn, wanted)
         return [(among(_c.id, few), visible(actor), *_state(wanted), *common)]
@@ -335,7 +351,7 @@ def one(conn: Connection, actor: Actor, conversation_id: int) -> Row | None:
 
 
 def counts(conn: Connection, actor: Actor) -> dict[str, int]:
-    """How many are open: mine, unassigned, all, snoozed, and ``team:<id>`` for each of the actor's teams; capped."""
+    """How many are open: mine, unassigned, all, snoozed, ``team:<id>`` for each of the actor's teams; ``drafts`` of any status; capped."""
     return {row[0]: min(row[1], MOST_COUNTED) for row in conn.execute(_counting(actor)).all()}
 
 
@@ -346,6 +362,7 @@ def _counting(actor: Actor) -> sa.CompoundSelect[Any]:
         "unassigned": Filter(status="open", assignee="none"),
         "all": Filter(status="open"),
         "snoozed": Filter(status="snoozed", assignee="me"),
+        "drafts": Filter(drafted=True),
     } | {f"team:{team}": Filter(status="open", team=team) for team in actor.teams}
     limited = []
     for name, wanted in views.items():

@@ -23,7 +23,7 @@ Flag = Literal["auto_reply", "bounce", "bulk", "unreadable", "truncated"]
 class Envelope(Struct, frozen=True):
     """What arrived, byte for byte, before anybody tried to understand it.
 
-    ``source`` says through which door: webhook, lmtp, smtp, imap, form. ``headers`` are facts of the transport
+    ``source`` says through which door: webhook, lmtp, smtp, imap, form, widget. ``headers`` are facts of the transport
     (HTTP headers, SMTP sender and recipients, IMAP UID), never part of ``body``.
     """
 

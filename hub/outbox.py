@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import conversations, directory, events, identity, presence, search, sla
-from hub.access import Actor, access_conversation, access_customer, access_message, require
+from hub import conversations, directory, events, holds, identity, presence, search, sla
+from hub.access import Actor, access_conversation, access_customer, require
 from hub.adapter import Traits
 from hub.channels import Channels, Ready
 from hub.clock import now
@@ -46,7 +46,8 @@ class Draft(Struct, frozen=True):
     """What an employee wants to say. ``seen`` is the newest message id their screen shows (0: do not check).
 
     ``client_id`` names this very act: a second draft with the same one is the same message. ``via`` is the channel's id; 0 means
-    the conversation's own. ``to`` and ``cc`` are addresses with their kind; empty means the customer.
+    the conversation's own. ``to`` and ``cc`` are addresses with their kind; empty means the customer. ``actions`` are only
+    remembered, for the case that it is taken back.
     """
 
     text: str
@@ -58,6 +59,7 @@ class Draft(Struct, frozen=True):
     subject: str = ""
     files: tuple[int, ...] = ()
     seen: int = 0
+    actions: tuple[str, ...] = ()
 
 
 def reply(
@@ -152,7 +154,10 @@ def note(conn: Connection, actor: Actor, conversation_id: int, text: str, client
 
 def _earlier(conn: Connection, actor: Actor, draft: Draft) -> int | None:
     key = client_key(actor, draft.client_id)
-    return conn.execute(sa.select(messages.c.id).where(messages.c.client_key == key)).scalar()
+    row = conn.execute(sa.select(messages.c.id, messages.c.direction).where(messages.c.client_key == key)).first()
+    if row is not None and row.direction == "withdrawn":
+        raise CannotSend("This message was taken back. Send it again as a new one.")
+    return row.id if row else None
 
 
 def client_key(actor: Actor, client_id: str) -> str:
@@ -164,7 +169,7 @@ def _refuse_stale(conn: Connection, home: Current, draft: Draft) -> None:
     if not draft.seen:
         return
     m = messages.c
-    statement = sa.select(m.id).where(m.conversation_id == home.id, m.id > draft.seen, m.direction != "internal")
+    statement = sa.select(m.id).where(m.conversation_id == home.id, m.id > draft.seen, m.direction.in_(("in", "out")))
     newer = list(conn.execute(statement.order_by(m.id).limit(50)).scalars())
     if newer:
         raise Stale(newer)
@@ -250,6 +255,8 @@ def _write(
     _check(channel.adapter.traits, channel.config.name, draft, to)
     files = _own_files(conn, actor, draft.files)
     recipients = list(dict.fromkeys(p.address for p in (*to, *draft.cc)))
+    d = directory.current(conn)
+    was = holds.before(conn, d, home, recipients) if undo_seconds else None
     presence.acted(conn, actor.id)  # before the counter of ids, as everywhere (see hub.store)
     number, *rest = allocate(conn, "ids", 2 + len(recipients))
     moment = now()
@@ -271,9 +278,14 @@ def _write(
     if home.status in ("closed", "snoozed"):
         home.status, home.closed_at, home.snoozed_until = "open", None, None
     conversations.save(conn, [home])
-    late = sla.follow(conn, directory.current(conn), [home], answered={home.id})
+    late = sla.follow(conn, d, [home], answered={home.id})
     sent = NewEvent("message.sent", home.id, home.customer_id, number, channel.id, actor.id, id=rest[-1], at=moment)
-    events.append(conn, [sent, *late])
+    told = events.append(conn, [sent, *late])
+    if was is not None:
+        to_again, cc_again = (tuple(p.address for p in parties) for parties in (draft.to, draft.cc))
+        was = msgspec.structs.replace(was, to=to_again, cc=cc_again, via=draft.via, subject=clean_line(draft.subject))
+        was = msgspec.structs.replace(was, actions=draft.actions)
+        holds.keep(conn, holds.Hold(number, home.id, actor.id, was, told, due))
     hit("outbox.before_commit")
     return number
 
@@ -361,34 +373,3 @@ def _delivery(
         "created_at": moment,
         "changed_at": moment,
     }
-
-
-def retry(conn: Connection, actor: Actor, message_id: int) -> int:
-    """Queue what failed or stayed unconfirmed again, because a person wants it; how many deliveries. Raises `NotFound`."""
-    require(actor, "reply")
-    row = access_message(conn, actor, message_id)
-    if row is None:
-        raise NotFound
-    d = deliveries.c
-    statement = sa.update(deliveries).where(
-        d.message_id == message_id, d.state.in_(("failed", "unconfirmed")), d.recipient != ""
-    )
-    count = conn.execute(
-        statement.values(state="queued", not_before=0, lease_until=0, error="", changed_at=now())
-    ).rowcount
-    if count:
-        events.append(
-            conn,
-            [
-                NewEvent(
-                    "delivery.queued",
-                    row.conversation_id,
-                    row.customer_id,
-                    message_id,
-                    row.channel_id,
-                    actor.id,
-                    {"by_hand": True},
-                )
-            ],
-        )
-    return count

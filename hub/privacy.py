@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import events, identity, search
+from hub import drafts, events, identity, search
 from hub.blobs import Blobs
 from hub.clock import now, rfc3339
 from hub.core import Hub
@@ -27,6 +27,7 @@ from hub.tables import (
     conversations,
     customers,
     deliveries,
+    holds,
     identities,
     journal,
     merges,
@@ -36,6 +37,7 @@ from hub.tables import (
     sla_clocks,
     tags,
 )
+from hub.tables import drafts as written
 from hub.tables import events as happened
 
 #: Messages in one statement.
@@ -286,7 +288,8 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
             unread=0,
         )
     )
-    for table in (tags, sla_clocks, offers):
+    drafts.forget(conn, among(written.c.conversation_id, homes))
+    for table in (tags, sla_clocks, offers, holds):
         conn.execute(sa.delete(table).where(among(table.c.conversation_id, homes)))
     of_theirs = sa.or_(among(participants.c.conversation_id, homes), among(participants.c.address, addresses))
     conn.execute(sa.delete(participants).where(of_theirs))

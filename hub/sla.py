@@ -26,6 +26,7 @@ from hub.events import NewEvent
 from hub.hours import MINUTE
 from hub.sql import among, lit, run
 from hub.tables import conversations, customers, messages, sla_clocks, sla_policies
+from hub.tables import hours as hours_table
 
 Target = Literal["first", "next", "resolution"]
 State = Literal["running", "paused", "met", "breached"]
@@ -278,6 +279,21 @@ def _clocks(conn: Connection, ids: Sequence[int]) -> dict[int, dict[Target, Cloc
         for row in conn.execute(_clocks_of, {"ids": list(ids)}):
             found.setdefault(row[0], {})[row[1]] = Clock(*row)
     return found
+
+
+def clocks_of(conn: Connection, conversation_id: int) -> list[Clock]:
+    """A conversation's clocks as they stand."""
+    return list(_clocks(conn, [conversation_id]).get(conversation_id, {}).values())
+
+
+def put_back(conn: Connection, conversation_id: int, clocks: Sequence[Clock]) -> None:
+    """Let a conversation's clocks stand as they once stood; those of policies that are gone stay away. `follow` comes next."""
+    drop(conn, clocks_of(conn, conversation_id))
+    known = set(conn.execute(sa.select(sla_policies.c.id)).scalars())
+    spans = set(conn.execute(sa.select(hours_table.c.id)).scalars())
+    for clock in (kept := [c for c in clocks if c.policy_id in known]):
+        clock.hours_id = clock.hours_id if clock.hours_id in spans else None
+    _write(conn, kept)
 
 
 def _spoken(conn: Connection, ids: Sequence[int]) -> set[int]:

@@ -14,7 +14,7 @@ from hub.access import Actor, access_message, visible
 from hub.events import COLUMNS, Event, from_row
 from hub.messages import Details
 from hub.receipts import RANK
-from hub.sql import among, run
+from hub.sql import among, lit, run
 from hub.tables import attachments, conversations, deliveries, employees, events, messages
 
 
@@ -129,11 +129,11 @@ _copies_of = (
     .where(among(_d.message_id, "ids"))
     .order_by(_d.id)
 )
-_messages = sa.select(messages).where(among(messages.c.id, "ids"))
+_messages = sa.select(messages).where(among(messages.c.id, "ids"), messages.c.direction != lit("withdrawn"))
 
 
 def views(conn: Connection, ids: Sequence[int]) -> dict[int, MessageView]:
-    """Messages by id with attachments and deliveries. Three statements."""
+    """Messages by id with attachments and deliveries, without those taken back. Three statements."""
     if not ids:
         return {}
     wanted = list(ids)

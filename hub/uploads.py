@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from hub.clock import now
 from hub.sql import allocate, insert_rows
-from hub.tables import attachments
+from hub.tables import attachments, draft_files
 
 #: How long an upload waits (milliseconds).
 PATIENCE = 24 * 3600_000
@@ -47,9 +47,12 @@ def keep(conn: Connection, uploader_id: int, files: Sequence[Upload]) -> list[in
 
 
 def prune_uploads(conn: Connection) -> int:
-    """Forget what was uploaded more than `PATIENCE` ago and never sent; how many. The blobs stay: others may share them."""
+    """Forget what was uploaded more than `PATIENCE` ago, never sent, and is in no draft; how many. The blobs stay: others may
+    share them.
+    """
     a = attachments.c
+    drafted = sa.select(draft_files.c.attachment_id).where(draft_files.c.attachment_id == a.id).exists()
     old = sa.delete(attachments).where(
-        a.message_id.is_(None), a.uploader_id.is_not(None), a.created_at < now() - PATIENCE
+        a.message_id.is_(None), a.uploader_id.is_not(None), a.created_at < now() - PATIENCE, ~drafted
     )
     return conn.execute(old).rowcount

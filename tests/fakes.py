@@ -12,6 +12,9 @@ import pytest
 
 T = TypeVar("T")
 
+#: What only several writers can do: SQLite serves one process with one writer.
+ON_POSTGRES = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=True)
+
 #: Where a program may stand although it is not on the path of an ordinary user.
 ELSEWHERE = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 

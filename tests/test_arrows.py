@@ -21,10 +21,10 @@ FLOORS = [
     "adapter database sql tables blobs secretbox bus redisbus migrations tasks sandbox sandbox_worker",
     "channels core",
     "identity conversations entries directory keywords routing reasons situations assignment presence sla events timeline search "
-    "access accounts inbox journal once receipts",
+    "access accounts inbox journal once receipts holds",
     "ingest reading outbox delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
-    "simulation_worker staff board draft sheets roster ownership",
+    "simulation_worker staff board draft sheets roster ownership drafts undo replies composing visitors",
     "http sessions files web api cli __main__",
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor.split()}

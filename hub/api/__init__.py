@@ -12,6 +12,7 @@ from hub.api import (
     channels,
     conversations,
     customers,
+    drafts,
     happenings,
     hours,
     journal,
@@ -19,6 +20,7 @@ from hub.api import (
     people,
     presence,
     queue,
+    replies,
     routing,
     sheets,
     simulations,
@@ -32,6 +34,8 @@ from hub.http import HOUSE, Problem
 #: The modules whose handlers registered themselves while they were imported.
 PARTS = (
     conversations,
+    drafts,
+    replies,
     messages,
     customers,
     channels,

@@ -27,6 +27,7 @@ Text = Annotated[str, Meta(max_length=1_000_000)]
 Html = Annotated[str, Meta(max_length=200_000)]
 Line = Annotated[str, Meta(max_length=1000)]
 ClientId = Annotated[str, Meta(min_length=1, max_length=200)]
+Wait = Annotated[int, Meta(ge=0, le=600)]
 AddressText = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
@@ -46,7 +47,9 @@ class ConversationQuery(Struct, forbid_unknown_fields=True):
 
 
 class NewConversation(Struct, forbid_unknown_fields=True):
-    """``to`` (addresses as people write them) or ``customer``; ``channel`` says by which way."""
+    """``to`` (addresses as people write them) or ``customer``; ``channel`` says by which way. ``undo_seconds``: wait so long before
+    it leaves, so that it can be taken back (DELETE /messages/{id}); else as the house is set up, which is not at all.
+    """
 
     channel: Id
     text: Text = ""
@@ -57,10 +60,13 @@ class NewConversation(Struct, forbid_unknown_fields=True):
     subject: Line = ""
     attachments: Annotated[list[Id], Meta(max_length=50)] = []
     client_id: ClientId | None = None
+    undo_seconds: Wait | None = None
 
 
 class NewMessage(Struct, forbid_unknown_fields=True):
-    """A reply. ``seen`` is the newest message (or ``seq``) the writer has seen: when more was said since, the answer is 409."""
+    """A reply. ``seen`` is the newest message (or ``seq``) the writer has seen: when more was said since, the answer is 409.
+    ``undo_seconds`` as when a conversation is begun.
+    """
 
     text: Text = ""
     html: Html = ""
@@ -71,6 +77,7 @@ class NewMessage(Struct, forbid_unknown_fields=True):
     attachments: Annotated[list[Id], Meta(max_length=50)] = []
     client_id: ClientId | None = None
     seen: Id | None = None
+    undo_seconds: Wait | None = None
 
 
 class NewNote(Struct, forbid_unknown_fields=True):
@@ -214,7 +221,7 @@ async def start_conversation(call: Call, body: NewConversation) -> Made[Started]
         attachments=body.attachments,
         act=body.client_id,
     )
-    undo = call.hub.options.undo_seconds
+    undo = call.hub.options.undo_seconds if body.undo_seconds is None else body.undo_seconds
     conversation, message, fresh = await call.write(
         outbox.start, call.actor, call.hub.channels, undo, wanted, _id(body.customer)
     )
@@ -241,7 +248,7 @@ async def reply(call: Call, id: int, body: NewMessage) -> Made[Message]:
         act=body.client_id,
         seen=body.seen,
     )
-    undo = call.hub.options.undo_seconds
+    undo = call.hub.options.undo_seconds if body.undo_seconds is None else body.undo_seconds
     try:
         number, fresh = await call.write(outbox.reply, call.actor, call.hub.channels, undo, id, wanted)
         hit("outbox.after_commit")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from msgspec import Struct
 
-from hub import outbox, timeline
+from hub import timeline, undo
 from hub.access import Forbidden, access_envelope, access_message
 from hub.api.conversations import message_shown
 from hub.api.shapes import Message
@@ -64,7 +64,7 @@ async def get_message_html(call: Call, id: int) -> web.StreamResponse:
 @route("POST", "/messages/{id}/retry")
 async def retry_message(call: Call, id: int) -> Retried:
     """Send again what failed or stayed unconfirmed; 422 when there is nothing to send again."""
-    count = await call.write(outbox.retry, call.actor, id)
+    count = await call.write(undo.retry, call.actor, id)
     if not count:
         raise Problem(422, "Nothing of this message failed or is unconfirmed; there is nothing to send again.")
     return Retried(count, await message_shown(call, id))

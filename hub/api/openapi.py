@@ -66,7 +66,7 @@ def _operation(r: Route, refs: dict[str, Any], components: dict[str, Any]) -> di
         "operationId": r.handler.__name__,
         "summary": words.split("\n")[0],
         "description": re.sub(r"\s*\n\s*", " ", words),
-        "parameters": [_path_parameter(name) for name in r.ids],
+        "parameters": [_path_parameter(name, r.words.get(name)) for name in r.ids],
         "responses": _responses(r, refs),
     }
     if r.query is not None:
@@ -78,8 +78,9 @@ def _operation(r: Route, refs: dict[str, Any], components: dict[str, Any]) -> di
     return told
 
 
-def _path_parameter(name: str) -> dict[str, Any]:
-    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9]{1,18}$"}}
+def _path_parameter(name: str, words: tuple[str, ...] | None) -> dict[str, Any]:
+    schema = {"enum": list(words)} if words else {"pattern": "^[0-9]{1,18}$"}
+    return {"name": name, "in": "path", "required": True, "schema": {"type": "string", **schema}}
 
 
 def _query_parameters(kind: Any, components: dict[str, Any]) -> list[dict[str, Any]]:

@@ -3,8 +3,8 @@
     @route("GET", "/conversations/{id}")
     async def conversation(call: Call, id: int) -> Conversation: ...
 
-Parameters named as in the path are ids; ``query`` and ``body`` are Structs; the result is a Struct, a `Made` (201, or 200 for a
-repeat), None (204) or an answer of aiohttp.
+Parameters named as in the path are ids, or one of a few words when they are a Literal; ``query`` and ``body`` are Structs; the
+result is a Struct, a `Made` (201, or 200 for a repeat), None (204) or an answer of aiohttp.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import binascii
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_type_hints
+from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, get_args, get_type_hints
 
 import msgspec
 from aiohttp import web
@@ -89,6 +89,7 @@ class Route(Struct):
     status: int
     media: str
     accepts: str = ""
+    words: dict[str, tuple[str, ...]] = {}
 
 
 ROUTES: list[Route] = []
@@ -104,11 +105,11 @@ def route(
     def register(handler: Handler) -> Handler:
         hints = get_type_hints(handler, include_extras=True)
         ids = tuple(name for name in inspect.signature(handler).parameters if f"{{{name}}}" in path)
+        words = {name: get_args(hints[name]) for name in ids if get_args(hints[name])}
         out = hints["return"]
         status = 204 if out is type(None) else 201 if getattr(out, "__origin__", None) is Made else 200
-        ROUTES.append(
-            Route(method, BASE + path, handler, ids, hints.get("query"), hints.get("body"), out, status, media, accepts)
-        )
+        query, body = hints.get("query"), hints.get("body")
+        ROUTES.append(Route(method, BASE + path, handler, ids, query, body, out, status, media, accepts, words))
         return handler
 
     return register
@@ -122,7 +123,7 @@ def serve(r: Route) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
         if actor is None:
             return _who_are_you()
         call = Call(request, request.app[HOUSE], actor)
-        given: dict[str, Any] = {name: _number(request.match_info[name]) for name in r.ids}
+        given: dict[str, Any] = {name: _said(request.match_info[name], r.words.get(name)) for name in r.ids}
         if r.query is not None:
             given["query"] = read_query(request, r.query)
         elif request.query:
@@ -162,8 +163,11 @@ def show(result: Any, status: int) -> web.StreamResponse:
 _encode = msgspec.json.Encoder().encode
 
 
-def _number(text: str) -> int:
-    if not _ID.fullmatch(text):
+def _said(text: str, words: tuple[str, ...] | None) -> int | str:
+    """An id of the path, or one of the words that may stand there. Raises `Problem` 404."""
+    if words is not None and text in words:
+        return text
+    if words is not None or not _ID.fullmatch(text):
         raise Problem(404, "It does not exist, or you may not see it.")
     return int(text)
 

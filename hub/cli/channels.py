@@ -167,6 +167,9 @@ def _print(hub: Hub, row: ChannelRow, args: argparse.Namespace) -> None:
     print(f"channel {shown['id']}: {shown['name']} ({shown['kind']})")
     if shown["webhook_url"]:
         print(f"webhook: {shown['webhook_url']}")
+    if shown["widget_url"]:
+        print(f"widget: {shown['widget_url']}")
+        print(f'to show it on a web site: <script async src="{shown["widget_url"]}/embed.js"></script>')
     for key, value in shown["settings"].items():
         print(f"  {key} = {'***' if isinstance(value, dict) else value}")
     if row.trouble:
@@ -180,6 +183,7 @@ def _shown(hub: Hub, row: ChannelRow) -> dict[str, Any]:
         "name": row.config.name,
         "key": row.config.key,
         "webhook_url": administration.webhook_url(row, hub.options.public_url),
+        "widget_url": administration.widget_url(row, hub.options.public_url),
         "team": str(row.team_id) if row.team_id else None,
         "settings": administration.masked(row),
         "trouble": row.trouble,

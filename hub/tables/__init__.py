@@ -42,6 +42,7 @@ from hub.tables.routing import (
     sla_clocks,
     sla_policies,
 )
+from hub.tables.writing import draft_files, drafts, holds, saved_replies
 
 __all__ = [
     "absences",
@@ -52,10 +53,13 @@ __all__ = [
     "cursors",
     "customers",
     "deliveries",
+    "draft_files",
+    "drafts",
     "early_receipts",
     "employees",
     "events",
     "facts",
+    "holds",
     "hours",
     "identities",
     "journal",
@@ -68,6 +72,7 @@ __all__ = [
     "participants",
     "presence",
     "routing_rules",
+    "saved_replies",
     "sessions",
     "simulations",
     "sla_clocks",

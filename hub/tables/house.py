@@ -27,6 +27,7 @@ employees = Table(
     words("languages"),
     number("capacity"),
     ref("deputy_id", "employees", null=True),
+    Column("undo_seconds", BigInteger),
 )
 
 presence = Table(

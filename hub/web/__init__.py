@@ -6,7 +6,7 @@ from aiohttp import web
 
 from hub import sessions
 from hub.http import FAILURE, HOUSE
-from hub.web import board, deeds, doors, files, metrics, pages, rendering, settings_routes, taking
+from hub.web import board, deeds, doors, drafting, files, metrics, pages, rendering, settings_routes, taking, widget
 from hub.web.live import Live
 from hub.web.screens import failure_page, screen
 
@@ -22,6 +22,7 @@ def add_routes(app: web.Application) -> None:
     app.on_startup.append(live.start)
     app.on_shutdown.append(live.close)
     metrics.add_routes(app)
+    widget.add_routes(app)
     get, post = app.router.add_get, app.router.add_post
     get("/static/{file}", app[rendering.ASSETS].serve)
     get("/login", doors.login_page)
@@ -54,3 +55,8 @@ def add_routes(app: web.Application) -> None:
     get(r"/messages/{number:\d+}/text", screen(files.message_text))
     get(r"/messages/{number:\d+}/raw", screen(files.message_raw))
     post(r"/messages/{number:\d+}/retry", screen(deeds.retry))
+    post(r"/messages/{number:\d+}/undo", screen(drafting.take_back))
+    for name in ("discard", "restore"):
+        post(rf"/c/{{number:\d+}}/drafts/{{mode:reply|note}}/{name}", screen(getattr(drafting, name)))
+    get(r"/c/{number:\d+}/saved", screen(drafting.replies_part))
+    post("/me/undo", screen(drafting.set_undo))

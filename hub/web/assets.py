@@ -34,7 +34,10 @@ class Assets:
         layers = [(folder / f"{name}.css").read_text("utf-8") for name in FILES]
         self._add("app.css", f"@layer {','.join(LAYERS)};\n{''.join(layers)}".encode())
         self._add("app.js", (folder / "app.js").read_bytes())
+        self._add("composer.js", (folder / "composer.js").read_bytes())
         self._add("frame.css", (folder / "frame.css").read_bytes())
+        self._add("widget.css", b"".join((folder / f"{name}.css").read_bytes() for name in ("tokens", "widget")))
+        self._add("widget.js", b"".join((folder / f"{name}.js").read_bytes() for name in ("widget", "widget_view")))
         self._add("icons.svg", (folder / "icons.svg").read_bytes())
 
     def _add(self, name: str, body: bytes) -> None:

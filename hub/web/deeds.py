@@ -7,20 +7,22 @@ from typing import cast, get_args
 import sqlalchemy as sa
 from aiohttp import web
 from aiohttp.web import FileField
+from msgspec import structs
 from sqlalchemy.engine import Connection
 
-from hub import collaboration, files, inbox, outbox, uploads
+from hub import addresses, collaboration, composing, files, inbox, undo, uploads
 from hub.access import Actor, Forbidden, access_message
 from hub.database import Unavailable
-from hub.http import HOUSE, UPLOAD, Form, Problem, as_problem, read_form
+from hub.http import HOUSE, UPLOAD, Form, House, Problem, as_problem, read_form
 from hub.i18n import LANGUAGES
-from hub.messages import Status
+from hub.messages import Party, Status
 from hub.outbox import CannotSend, Draft, NotFound, Stale
 from hub.sessions import forget
 from hub.sql import among
 from hub.tables import attachments, employees
 from hub.text import clean, clean_line
 from hub.timeline import FileView
+from hub.web.forms import parts
 from hub.web.mates import absent
 from hub.web.pages import Composer, beside, show_conversation
 from hub.web.rendering import when_for, words_for
@@ -53,15 +55,30 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
         _text(form, "text"),
         _text(form, "note"),
         positive(_word(form, "via", 20)),
+        actions=tuple(clean_line(v, 100) for v in form.getall("act", [])[:20] if isinstance(v, str)),
+        subject=_word(form, "subject", 500),
+        cc=_word(form, "cc", 4000),
+        back=True,
     )
     seen = positive(_word(form, "seen", 20))
     trouble, kept = "", _ids(form)
     try:
         kept += await _stored(request, actor, form)
-        draft = Draft(composer.text, composer.client_id, via=composer.via, files=tuple(kept), seen=seen)
+        draft = Draft(
+            composer.text,
+            composer.client_id,
+            via=composer.via,
+            cc=_parties(house, composer),
+            subject=composer.subject,
+            files=tuple(kept),
+            seen=seen,
+            actions=composer.actions,
+        )
         if not draft.client_id:
             raise CannotSend("The form is too old. Send it again.")
-        await house.hub.db.write(outbox.reply, actor, house.hub.channels, house.hub.options.undo_seconds, number, draft)
+        await house.hub.db.write(
+            composing.send, actor, house.hub.channels, house.hub.options.undo_seconds, number, draft, _version(form)
+        )
     except Stale:
         _ = words_for(request, actor).text
         trouble, status = _("Meanwhile there is something new. Read it, then send again; your text is kept."), 409
@@ -72,8 +89,25 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
         house.hub.bus.publish()
         return back(request, number)
     shown = await house.hub.db.read(_kept, actor, kept)
-    filled = Composer(composer.client_id, "reply", composer.text, composer.note, composer.via, trouble, shown)
+    filled = structs.replace(composer, trouble=trouble, kept=shown)
     return await show_conversation(request, actor, number, filled, status, seen)
+
+
+def _parties(house: House, composer: Composer) -> tuple[Party, ...]:
+    """Whom it also goes to, where the chosen channel knows cc. Raises `CannotSend`."""
+    ready = house.hub.channels.by_id.get(composer.via)
+    if ready is None or not ready.adapter.traits.cc:
+        return ()
+    try:
+        return tuple(Party(addresses.normal(a, ready.adapter.traits.address_kind)) for a in parts(composer.cc))
+    except ValueError as error:
+        raise CannotSend(str(error)) from error
+
+
+def _version(form: Form) -> int | None:
+    """The version of the draft that stood in the box; None when the form does not say."""
+    given = _word(form, "draft", 20)
+    return positive(given) if given else None
 
 
 def _said(request: web.Request, actor: Actor, error: Exception) -> tuple[str, int]:
@@ -106,17 +140,16 @@ def _kept(conn: Connection, actor: Actor, ids: list[int]) -> tuple[FileView, ...
 async def note(request: web.Request, actor: Actor) -> web.StreamResponse:
     """POST /c/<number>/note"""
     number, house, form = number_in(request), request.app[HOUSE], await read_form(request)
-    composer = Composer(_word(form, "client_id", 100), "note", _text(form, "text"), _text(form, "note"))
+    composer = Composer(_word(form, "client_id", 100), "note", _text(form, "text"), _text(form, "note"), back=True)
     try:
         if not composer.client_id:
             raise CannotSend("The form is too old. Send it again.")
-        await house.hub.db.write(outbox.note, actor, number, composer.note, composer.client_id)
+        await house.hub.db.write(composing.note, actor, number, composer.note, composer.client_id, _version(form))
     except (CannotSend, Forbidden, Unavailable) as error:
         trouble, status = _said(request, actor, error)
-        filled = Composer(composer.client_id, "note", composer.text, composer.note, 0, trouble)
-        return await show_conversation(request, actor, number, filled, status)
+        return await show_conversation(request, actor, number, structs.replace(composer, trouble=trouble), status)
     house.hub.bus.publish()
-    return back(request, number)
+    return web.Response(status=303, headers={"Location": f"{beside(request.query).conversation(number)}&mode=note"})
 
 
 async def assign(request: web.Request, actor: Actor) -> web.StreamResponse:
@@ -180,7 +213,7 @@ async def retry(request: web.Request, actor: Actor) -> web.StreamResponse:
     number, house = number_in(request), request.app[HOUSE]
 
     def work(conn: Connection) -> int:
-        outbox.retry(conn, actor, number)
+        undo.retry(conn, actor, number)
         row = access_message(conn, actor, number)
         if row is None:
             raise NotFound

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
 from hub import inbox, reasons
 from hub.access import RIGHTS, Actor
 from hub.channels import Channels
+from hub.drafts import Kept, Mode
 from hub.http import HOUSE, Problem
 from hub.inbox import Filter, Row
 from hub.outbox import NotFound
@@ -24,28 +26,51 @@ from hub.web.places import Place, read_place
 from hub.web.reads import Listed, Opened
 from hub.web.rendering import show, when_for, words_for
 from hub.web.screens import number_in, positive
-from hub.web.views import entries
+from hub.web.views import acted, entries
 
 
 class Way(Struct, frozen=True):
-    """A way to answer: a channel and the customer's address on it."""
+    """A way to answer: a channel and the customer's address on it. ``subject`` and ``cc``: it knows them; files have at most
+    ``file_bytes``.
+    """
 
     id: int
     kind: str
     name: str
     address: str
+    subject: bool
+    cc: bool
+    file_bytes: int
 
 
 class Composer(Struct, frozen=True):
-    """What stands in the box. ``client_id`` names the act of sending in ``mode``; ``kept`` are files that are already here."""
+    """What stands in the box. ``client_id`` names the act of sending in ``mode``; ``kept`` are files that are already here.
+
+    ``drafts`` are what the server has kept; a form that comes back after a failure (``back``) holds what was in it instead.
+    """
 
     client_id: str = ""
-    mode: str = "reply"
+    mode: str = ""
     text: str = ""
     note: str = ""
     via: int = 0
     trouble: str = ""
     kept: tuple[FileView, ...] = ()
+    actions: tuple[str, ...] = ()
+    subject: str = ""
+    cc: str = ""
+    back: bool = False
+    drafts: Mapping[str, Kept] = {}
+
+    def saved_at(self, mode: str) -> int:
+        """When that draft was saved, 0: there is none."""
+        kept = self.drafts.get(mode)
+        return kept.saved_at if kept is not None and kept.alive else 0
+
+    def version(self, mode: str) -> int:
+        """The version of that draft."""
+        kept = self.drafts.get(mode)
+        return kept.version if kept is not None else 0
 
 
 async def start(request: web.Request, actor: Actor) -> web.StreamResponse:
@@ -87,7 +112,13 @@ async def list_page(request: web.Request, actor: Actor) -> web.StreamResponse:
 
 def _list_name(request: web.Request, actor: Actor, place: Place, listed: Listed) -> str:
     _ = words_for(request, actor).text
-    named = {"mine": _("Mine"), "unassigned": _("Unassigned"), "snoozed": _("Snoozed"), "all": _("All")}
+    named = {
+        "mine": _("Mine"),
+        "unassigned": _("Unassigned"),
+        "snoozed": _("Snoozed"),
+        "all": _("All"),
+        "drafts": _("Drafts"),
+    }
     return listed.team.name if listed.team else named.get(place.view, "")
 
 
@@ -131,6 +162,7 @@ async def show_conversation(
         place = Place("all")
     row, stretch = opened.row, opened.timeline
     when = when_for(request, words_for(request, actor))
+    shown = _filled(request, composer, house.hub.channels, opened, actor)
     said = entries(
         stretch.items,
         opened.names,
@@ -140,12 +172,13 @@ async def show_conversation(
         new_after=seen or _unread_from(opened),
     )
     return show(
-        request, "conversation.j2", actor, status=status, place=place, listed=listed, around=listed.around,
+        request, "conversation.j2", actor, status=status, place=place, listed=listed, around=listed.around, held=opened.held,
         current=number, cursor="", row=row, entries=said, older=stretch.older, customer=opened.customer,
         others=opened.others, people=opened.people, all_teams=opened.all_teams, latest=opened.latest,
         steps=reasons.each_in_words(row.reason, when.words.language, when.until), ask=ask,
         ways=ways(house.hub.channels, opened),
-        composer=_filled(composer, house.hub.channels, opened, actor), seen=row.last_message_id, before=before,
+        gone=_gone(request, opened), composer=shown, acts=acted(shown.actions, opened.names, when.words),
+        seen=row.last_message_id, before=before,
         may_reply=actor.role in RIGHTS["reply"], may_assign=actor.role in RIGHTS["assign"],
         title=title(house.company, listed.rows, row.subject or row.customer, _list_name(request, actor, place, listed)),
     )  # fmt: skip
@@ -167,7 +200,8 @@ def ways(channels: Channels, opened: Opened) -> list[Way]:
             (i.address for i in opened.customer.identities if i.address.startswith(f"{traits.address_kind}:")), ""
         )
         if traits.can_send and address:
-            found.append(Way(ready.id, ready.config.kind, ready.config.name, bare(address)))
+            about = (traits.subject, traits.cc, traits.max_file_bytes)
+            found.append(Way(ready.id, ready.config.kind, ready.config.name, bare(address), *about))
     last = _last_channel(opened)
     return sorted(found, key=lambda way: way.id != last)
 
@@ -177,17 +211,31 @@ def _last_channel(opened: Opened) -> int:
     return (inbound[-1] if inbound else None) or opened.row.channel_id
 
 
-def _filled(composer: Composer, channels: Channels, opened: Opened, actor: Actor) -> Composer:
+def _filled(request: web.Request, composer: Composer, channels: Channels, opened: Opened, actor: Actor) -> Composer:
+    """The box with the drafts in it, unless it comes back with what somebody was just sending."""
     possible = bool(ways(channels, opened)) and actor.role in RIGHTS["reply"]
-    return Composer(
-        composer.client_id or secrets.token_urlsafe(12),
-        composer.mode if possible else "note",
-        composer.text,
-        composer.note,
-        composer.via,
-        composer.trouble,
-        composer.kept,
+    alive = {mode: kept for mode, kept in opened.drafts.items() if kept.alive}
+    mode = composer.mode or request.query.get("mode", "") or ("note" if set(alive) == {"note"} else "reply")
+    reply, note = alive.get("reply"), alive.get("note")
+    shown = structs.replace(
+        composer,
+        client_id=composer.client_id or secrets.token_urlsafe(12),
+        mode="note" if mode == "note" or not possible else "reply",
+        drafts=opened.drafts,
     )
+    if reply and not (composer.back and composer.mode == "reply"):
+        said = reply.content
+        shown = structs.replace(shown, text=said.text, via=said.via, kept=reply.files, actions=said.actions)
+        shown = structs.replace(shown, subject=said.subject, cc=", ".join(bare(a) or a for a in said.cc))
+    if note and not (composer.back and composer.mode == "note"):
+        shown = structs.replace(shown, note=note.content.text)
+    return shown
+
+
+def _gone(request: web.Request, opened: Opened) -> str:
+    """The mode whose draft was just discarded and can be had again."""
+    kept = opened.drafts.get(cast(Mode, request.query.get("gone", "")))
+    return kept.mode if kept is not None and not kept.alive and not kept.content.empty else ""
 
 
 async def items_part(request: web.Request, actor: Actor) -> web.StreamResponse:
@@ -262,9 +310,9 @@ async def search_page(request: web.Request, actor: Actor) -> web.StreamResponse:
 async def me_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     """GET /me: language, appearance, sign out."""
     house = request.app[HOUSE]
-    around = await house.hub.db.read(reads.around, actor)
+    around, undo = await house.hub.db.read(lambda conn: (reads.around(conn, actor), reads.chosen_undo(conn, actor)))
     name = words_for(request, actor).text("You")
-    return show(request, "me.j2", actor, around=around, place=None, title=title(house.company, (), name))
+    return show(request, "me.j2", actor, around=around, undo=undo, place=None, title=title(house.company, (), name))
 
 
 async def channels_page(request: web.Request, actor: Actor) -> web.StreamResponse:

@@ -14,7 +14,7 @@ from hub.messages import Status
 from hub.text import clean_line
 
 Due = Literal["", "soon", "late"]
-VIEWS = ("mine", "unassigned", "snoozed", "all")
+VIEWS = ("mine", "unassigned", "snoozed", "all", "drafts")
 
 
 class Team(Struct, frozen=True):
@@ -43,7 +43,7 @@ class Place(Struct, frozen=True):
     @property
     def any_status(self) -> bool:
         """Are conversations of every status in the list?"""
-        return bool(self.q or self.since)
+        return bool(self.q or self.since or self.view == "drafts")
 
     @property
     def narrowed(self) -> bool:
@@ -94,6 +94,7 @@ class Place(Struct, frozen=True):
             sort=self.sort,
             due=cast(Due, self.due),
             since=self.since,
+            drafted=self.view == "drafts",
         )
 
 

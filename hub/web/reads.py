@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import directory, events, inbox, presence, timeline
+from hub import directory, drafts, events, holds, inbox, presence, timeline
 from hub.access import Actor, access_customer, access_envelope
 from hub.clock import now
+from hub.drafts import Kept, Mode
+from hub.holds import Hold
 from hub.inbox import Filter, Row
 from hub.outbox import NotFound
 from hub.tables import channels, customers, employees, identities, teams
@@ -34,7 +38,9 @@ class Around(Struct, frozen=True):
 
 
 class Listed(Struct, frozen=True):
-    """One page of a list. ``team`` is the list's own, if it is a team's; ``person`` and ``channel`` name what it is narrowed to."""
+    """One page of a list. ``team`` is the list's own, if it is a team's; ``person`` and ``channel`` name what it is narrowed to;
+    ``drafts`` are how the reader's own drafts begin, by conversation.
+    """
 
     around: Around
     rows: list[Row]
@@ -42,6 +48,7 @@ class Listed(Struct, frozen=True):
     team: Team | None
     person: str = ""
     channel: str = ""
+    drafts: Mapping[int, str] = {}
 
 
 class Identity(Struct, frozen=True):
@@ -71,7 +78,9 @@ class Timeline(Struct, frozen=True):
 
 
 class Opened(Struct, frozen=True):
-    """A conversation with everything around it. ``people`` may be given it, ``all_teams`` is every team."""
+    """A conversation with everything around it. ``people`` may be given it, ``all_teams`` is every team; ``drafts`` and the
+    message that is still ``held`` are the reader's own.
+    """
 
     row: Row
     timeline: Timeline
@@ -81,6 +90,8 @@ class Opened(Struct, frozen=True):
     people: tuple[Mate, ...]
     all_teams: tuple[Team, ...]
     latest: int
+    drafts: Mapping[Mode, Kept]
+    held: Hold | None
 
 
 def around(conn: Connection, actor: Actor) -> Around:
@@ -105,7 +116,8 @@ def listed(conn: Connection, actor: Actor, place: Place, cursor: str = "", limit
         raise NotFound
     rows, following = inbox.listing(conn, actor, place.filter(team), cursor, limit)
     person, channel = _narrowed(conn, place) if place.narrowed else ("", "")
-    return Listed(beside, rows, following, team, person, channel)
+    written = drafts.previews(conn, actor, [row.id for row in rows])
+    return Listed(beside, rows, following, team, person, channel, written)
 
 
 def _narrowed(conn: Connection, place: Place) -> tuple[str, str]:
@@ -146,6 +158,8 @@ def opened(conn: Connection, actor: Actor, number: int, before: int = 0) -> Open
         mates(conn, row.team_id),
         every,
         latest,
+        drafts.of_conversation(conn, actor, number),
+        holds.latest(conn, actor.id),
     )
 
 
@@ -266,3 +280,8 @@ def original(conn: Connection, actor: Actor, number: int) -> MessageView:
     if found.journal_id is None or not access_envelope(conn, actor, found.journal_id):
         raise NotFound
     return found
+
+
+def chosen_undo(conn: Connection, actor: Actor) -> int | None:
+    """How long the actor wants their messages held (seconds); None: as the channel has it."""
+    return conn.execute(sa.select(employees.c.undo_seconds).where(employees.c.id == actor.id)).scalar()

@@ -58,11 +58,12 @@ def _assets() -> Assets:
 
 
 def words_for(request: web.Request, actor: Actor | None) -> Catalogue:
-    """The employee's language; before login the browser's, else the firm's."""
+    """The employee's language; before login the one of ``?lang=``, the browser's, else the firm's."""
     if actor is not None:
         return catalogue(actor.language)
     house = request.app[HOUSE]
-    return catalogue(chosen(request.headers.get("Accept-Language", ""), house.language))
+    wishes = f"{request.query.get('lang', '')[:20]},{request.headers.get('Accept-Language', '')}"
+    return catalogue(chosen(wishes, house.language))
 
 
 def when_for(request: web.Request, words: Catalogue) -> When:

@@ -33,6 +33,7 @@ def sections(actor: Actor, words: Catalogue) -> list[Section]:
         Section("people", "/settings/people", "user", _("People")),
         Section("teams", "/settings/teams", "users", _("Teams")),
         Section("absences", "/settings/absences", "cal", _("Absences")),
+        Section("replies", "/settings/replies", "canned", _("Saved replies")),
     ]
     if actor.role not in RIGHTS["routing"]:
         return everybody

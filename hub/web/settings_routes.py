@@ -8,6 +8,7 @@ from hub.access import Actor
 from hub.web import settings_absences as absences
 from hub.web import settings_hours as hours
 from hub.web import settings_people as people
+from hub.web import settings_replies as saved
 from hub.web import settings_routing as routing
 from hub.web import settings_simulation as simulation
 from hub.web import settings_sla as sla
@@ -41,9 +42,13 @@ def add_routes(app: web.Application) -> None:
         post(f"/settings/absences/{name}", screen(absences.save_absence))
         get(f"/settings/hours/{name}", screen(hours.one_page))
         post(f"/settings/hours/{name}", screen(hours.save))
+        get(f"/settings/replies/{name}", screen(saved.reply_page))
+        post(f"/settings/replies/{name}", screen(saved.save_reply))
         get(f"/settings/sla/{name}", screen(sla.policy_page))
         post(f"/settings/sla/{name}", screen(sla.save))
     post(f"/settings/absences/{one}/end", screen(absences.end_absence))
+    get("/settings/replies", screen(saved.replies_page))
+    post(f"/settings/replies/{one}/remove", screen(saved.remove_reply))
     get("/settings/hours", screen(hours.hours_page))
     post(f"/settings/hours/{one}/remove", screen(hours.remove))
     get("/settings/sla", screen(sla.policies_page))

@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from hub import reasons
 from hub.events import Event
+from hub.i18n import Catalogue
 from hub.timeline import DeliveryView, FileView, Item, MessageView
 from hub.web.parts import LOOKS, OTHER, bare
 from hub.web.when import When
@@ -221,6 +222,25 @@ def in_words(event: Event, names: Names, when: When) -> str:
         case "sla.warned" | "sla.breached":
             return _level(event, when)
     return words.text("Something happened ({kind})", kind=event.kind)
+
+
+def acted(actions: Sequence[str], names: Names, words: Catalogue) -> list[tuple[str, str]]:
+    """What a saved reply wants done when it is sent: each with its words."""
+    said = []
+    for action in actions:
+        kind, _, value = action.partition(":")
+        if kind == "tag":
+            label = words.text("Tag: {tag}", tag=value)
+        elif kind == "status":
+            label = {"open": words.text("Keep open"), "waiting": words.text("Then wait")}.get(value, "")
+            label = label or words.text("Then close")
+        elif value == "me":
+            label = words.text("Assign to me")
+        else:
+            known = names.employees if value[:1] == "e" else names.teams
+            label = words.text("Assign to {name}", name=known.get(int(value[1:] or 0), "?"))
+        said.append((action, label))
+    return said
 
 
 def _level(event: Event, when: When) -> str:

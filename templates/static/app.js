@@ -80,20 +80,21 @@ let changed = new Set(), turn = Promise.resolve()
 function refreshConversation(message) {
   if (message) changed.add(message)
   turn = turn.then(async () => {
-    const wanted = [...changed]
-    changed = new Set()
+    const wanted = [...changed].slice(0, 50)
+    wanted.forEach(m => changed.delete(m))
     try {
       const { answer, doc } = await fetchPart(`/c/${number}/items?after=${newest()}&message=${wanted}&${convo.dataset.in}`)
-      if (answer.ok) apply(doc)
+      if (answer.ok) apply(doc, false, wanted)
       else if (answer.status === 404) refreshList()
     } catch { wanted.forEach(m => changed.add(m)) }
   })
   return turn
 }
 
-function apply(doc, mine) {
+function apply(doc, mine, wanted = []) {
   const items = $('#items', doc) || $('.tl', doc)
   const end = mine || atEnd(), distance = timeline.scrollTop
+  const gone = wanted.filter(m => !$(`[data-message="${m}"]`, items))
   let heard = ''
   for (const node of $$(':scope > .li', items)) {
     const old = document.getElementById(node.id)
@@ -108,13 +109,14 @@ function apply(doc, mine) {
     }
     frames(document.getElementById(node.id))
   }
+  for (const m of gone) $(`[data-message="${m}"]`, tl)?.remove()
   replace($('#head'), $('#head', doc))
   const seen = items.dataset.seen || $('[name=seen]', doc)?.value, field = $('#composer [name=seen]')
   if (seen && field && +seen > +field.value) field.value = seen
   if (heard) say(heard)
   if (end) timeline.scrollTop = 0
   else if (heard) { timeline.scrollTop = distance; $('#jumpnew').hidden = false }
-  if ('more' in items.dataset) refreshConversation()
+  if ('more' in items.dataset || changed.size) refreshConversation()
   markSeen()
 }
 
@@ -145,7 +147,6 @@ async function loadOlder(event) {
 }
 
 // ── forms ────────────────────────────────────────────────────────────────────────────────────────────────────────
-const draftKey = form => `draft:${body.dataset.me}:${number}:${form.dataset.compose}`
 const textOf = form => $('textarea', form)
 
 function trouble(text) {
@@ -160,10 +161,11 @@ function trouble(text) {
 
 async function send(form, event) {
   event.preventDefault()
-  const button = $('button:not([type=button])', form), compose = form.dataset.compose
+  const button = $('button:not([type=button]):not([form])', form), compose = form.dataset.compose
   if (button.disabled) return
   button.disabled = true
   try {
+    if (compose && !await window.composer.before(form)) return
     const { answer, doc } = await fetchPart(form.action, { method: 'POST', body: form.enctype.startsWith('multipart') ? new FormData(form) : new URLSearchParams(new FormData(form)) })
     if (!compose) form.closest('details.menu')?.removeAttribute('open')
     form.closest('.ask')?.remove()
@@ -174,28 +176,18 @@ async function send(form, event) {
     replace($('#trouble'), $('#trouble', doc), true)
     if (compose) {
       const kept = $(`[data-compose=${compose}]`, doc)
-      if (answer.ok) { textOf(form).value = ''; localStorage.removeItem(draftKey(form)); form.reset(); fileNames(form); $('.keep', form)?.remove() }
+      if (answer.ok) window.composer.sent(form, doc)
       if (kept) $('[name=client_id]', form).value = $('[name=client_id]', kept).value
       textOf(form).focus()
     }
     refreshList()
   } catch (error) { trouble(error.message === 'signed out' ? '' : body.dataset.lost) }
-  finally { button.disabled = false }
-}
-
-function fileNames(form) {
-  const place = $('[data-files]', form)
-  if (place) place.textContent = [...($('[type=file]', form)?.files || [])].map(f => f.name).join(', ')
+  finally { button.disabled = false; if (compose) window.composer.done(form) }
 }
 
 document.addEventListener('submit', event => {
   if (number && event.target.matches('[data-compose],[data-send]')) send(event.target, event)
 })
-document.addEventListener('input', event => {
-  const form = event.target.closest('[data-compose]')
-  if (form && event.target.matches('textarea')) localStorage.setItem(draftKey(form), event.target.value)
-})
-document.addEventListener('change', event => { if (event.target.type === 'file') fileNames(event.target.form) })
 document.addEventListener('keydown', event => {
   if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) event.target.closest('[data-compose]')?.requestSubmit()
   if (event.key === 'Escape') {
@@ -208,6 +200,8 @@ document.addEventListener('click', event => {
   if (event.target.closest('#jumpnew')) timeline.scrollTop = 0
   loadOlder(event)
 })
+document.addEventListener('hub:changed', event => { refreshList(); if (event.detail) refreshConversation(event.detail) })
+document.addEventListener('hub:trouble', event => trouble(event.detail))
 
 // ── the stream ───────────────────────────────────────────────────────────────────────────────────────────────────
 let last = body.dataset.live, wait = 1, offlineTimer = 0
@@ -316,10 +310,6 @@ function connect() {
 // ── beginning ────────────────────────────────────────────────────────────────────────────────────────────────────
 if (convo) {
   frames(timeline)
-  for (const form of $$('[data-compose]')) {
-    const kept = localStorage.getItem(draftKey(form))
-    if (kept && !textOf(form).value) textOf(form).value = kept
-  }
   if (+convo.dataset.unread) markSeen()
   addEventListener('focus', () => markSeen())
   timeline.addEventListener('scroll', () => { if (atEnd()) $('#jumpnew').hidden = true }, { passive: true })

@@ -39,6 +39,17 @@ MATRIX: dict[str, Row] = {
     "GET /messages/{id}/raw": Row(_SEEN),
     "GET /messages/{id}/html": Row((401, 404, 404, 404, 404)),
     "POST /messages/{id}/retry": Row((401, 403, 422, 404, 422)),
+    "DELETE /messages/{id}": Row((401, 403, 403, 404, 403)),
+    "GET /drafts": Row(_ALL),
+    "GET /conversations/{id}/saved_replies": Row(_SEEN),
+    "GET /saved_replies": Row(_ALL),
+    "POST /saved_replies": Row((401, 403, 201, 201, 201), {"name": "x", "text": "y"}),
+    "GET /saved_replies/{id}": Row(_ALL),
+    "PATCH /saved_replies/{id}": Row((401, 403, 403, 403, 200), {"name": "y"}),
+    "DELETE /saved_replies/{id}": Row((401, 403, 403, 403, 204)),
+    "PUT /conversations/{id}/drafts/{mode}": Row((401, 403, 200, 404, 200), {"text": "x"}),
+    "GET /conversations/{id}/drafts/{mode}": Row((401, 404, 200, 404, 200)),
+    "DELETE /conversations/{id}/drafts/{mode}": Row((401, 404, 204, 404, 204)),
     "GET /customers": Row(_ALL),
     "POST /customers": Row((401, 403, 201, 201, 201), {"name": "x"}),
     "GET /customers/{id}": Row(_SEEN),
@@ -134,7 +145,10 @@ async def own_ids(house: House) -> dict[str, str]:
     hours = await house.ask("admin", "POST", "/hours", {"name": "Office", "zone": "Europe/Berlin"})
     policy = await house.ask("admin", "POST", "/sla_policies", {"name": "Gold", "next_minutes": 60})
     away = await house.ask("admin", "POST", f"/employees/{house.people['admin']}/absences", {"starts_at": "2031-12-24"})
+    saved = {"name": "Hi", "text": "Hello", "visibility": "everyone"}
+    reply = await house.ask("admin", "POST", "/saved_replies", saved)
     return {
+        "saved_replies": reply.json["id"],
         "absences": away.json["id"],
         "conversations": conversation["id"],
         "messages": conversation["last_message"],
@@ -164,7 +178,9 @@ def filled(tree: Any, ids: dict[str, str]) -> Any:
 
 async def ask(house: House, who: str, name: str, ids: dict[str, str]) -> Answer:
     method, path = name.split(" ")
-    path = re.sub(r"\{(identity|merge)\}", "999", path).replace("{id}", ids.get(path.split("/")[1], "0"))
+    path = re.sub(r"\{(identity|merge)\}", "999", path.replace("{mode}", "reply")).replace(
+        "{id}", ids.get(path.split("/")[1], "0")
+    )
     row = MATRIX[name]
     return await house.ask(who, method, path, filled(row.body, ids) if row.body is not None else None)
 
@@ -197,7 +213,7 @@ async def test_ids_that_do_not_exist_or_are_none_are_not_found(house: House) -> 
             continue
         for number in ("999999", "0", "abc", "1x", "-1", "9" * 30, "%00", "١", "1%2F2", "' OR 1=1"):
             method, path = name.split(" ")
-            path = re.sub(r"\{(identity|merge)\}", "1", path).replace("{id}", number)
+            path = re.sub(r"\{(identity|merge)\}", "1", path.replace("{mode}", "reply")).replace("{id}", number)
             answer = await house.ask("admin", method, path, MATRIX[name].body)
             if answer.status != 404 and not (answer.status == 422 and MATRIX[name].body):
                 wrong[name, number] = answer.status

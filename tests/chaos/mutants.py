@@ -43,7 +43,7 @@ async def _ack_early(server: Server) -> None:
 
     async def quick(self: Ingest, *args: Any, **kwargs: Any) -> None:
         async def later() -> None:
-            await asyncio.sleep(0.02)
+            await asyncio.sleep(0.25)
             await keep_all(self, *args, **kwargs)
 
         task = asyncio.create_task(later())

@@ -49,6 +49,17 @@ def test_a_channel_is_made_shown_changed_and_removed_with_its_secret_hidden(hub:
     assert works(hub("channel", "list", "--json")).json == []
 
 
+def test_a_web_chat_is_made_with_one_command_that_prints_its_address(hub: Hub) -> None:
+    made = works(hub("channel", "add", "webchat", "--name", "Chat", "--json"))
+    shown = works(hub("channel", "show", made.json["id"]))
+    wrong = hub("channel", "set", made.json["id"], "--set", "allowed_origins=shop.example")
+
+    assert made.json["widget_url"] == f"https://hub.example/w/{made.json['key']}"
+    assert f"widget: {made.json['widget_url']}" in shown.out
+    assert f'<script async src="{made.json["widget_url"]}/embed.js"></script>' in shown.out
+    assert (wrong.code, "https://" in wrong.err) == (1, True)
+
+
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 def test_a_first_command_makes_the_database_it_needs(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HUB_DATA", str(tmp_path / "fresh"))

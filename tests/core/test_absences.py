@@ -16,6 +16,7 @@ from hub.database import open_database
 from hub.directory import Conditions, Target
 from hub.outbox import NotFound
 from tests.core.firm import DAY, HOUR, MINUTE, MONDAY, Firm
+from tests.fakes import ON_POSTGRES
 
 
 async def four(firm: Firm) -> None:
@@ -396,11 +397,10 @@ async def test_an_absence_nobody_was_awake_for_is_simply_over(firm: Firm) -> Non
     assert await firm.rig.count("absences", "state = 'over'", wanted=1)
 
 
+@ON_POSTGRES
 async def test_two_processes_that_turn_at_once_move_each_conversation_once(
     firm: Firm, settings: Callable[..., Any], database_kind: str
 ) -> None:
-    if database_kind == "sqlite":
-        pytest.skip("SQLite serves one process")
     await four(firm)
     homes = await of_anna(firm, 20)
     await firm.away("Anna", 24)

@@ -15,7 +15,7 @@ from hub.database import Database, Unavailable, Unclear, open_database
 from hub.directory import Conditions, Target
 from hub.outbox import NotFound
 from tests.core.firm import HOUR, MINUTE, Firm
-from tests.fakes import until
+from tests.fakes import ON_POSTGRES, until
 
 
 async def pulling(firm: Firm, *names: str) -> None:
@@ -183,11 +183,10 @@ async def test_of_fifty_who_ask_for_the_next_of_twenty_each_gets_another_one(
     assert len(await firm.told("conversation.assigned")) == 20
 
 
+@ON_POSTGRES
 async def test_what_another_process_holds_is_waited_for_when_nothing_else_is_there(
     firm: Firm, database_url: str, database_kind: str
 ) -> None:
-    if database_kind == "sqlite":
-        pytest.skip("SQLite has one writer")
     import asyncpg
 
     await pulling(firm)
@@ -261,11 +260,10 @@ async def test_what_nobody_here_can_do_does_not_keep_the_others_waiting(firm: Fi
     assert await firm.holders(taxes) == {None: 25}
 
 
+@ON_POSTGRES
 async def test_two_processes_that_serve_at_once_give_nobody_more_than_they_carry(
     firm: Firm, settings: Callable[..., Any], database_kind: str
 ) -> None:
-    if database_kind == "sqlite":
-        pytest.skip("SQLite serves one process")
     await choosing(firm, "Anna", "Bea", capacity=4)
     homes = await firm.hear_all("North", 20)
     for name in ("Anna", "Bea"):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub import delivery, outbox
+from hub import delivery, outbox, undo
 from hub.access import Forbidden
 from hub.adapter import Adapter
 from hub.messages import Outgoing, Refused, Sent, TryLater
@@ -142,7 +142,7 @@ async def test_a_person_can_have_a_failed_message_tried_again(line: Line) -> Non
     number = await line.say("again")
     await until(lambda: line.state("failed"))
     line.answer = lambda out: Sent("ok")
-    await line.rig.hub.db.write(outbox.retry, line.agent, number)
+    await line.rig.hub.db.write(undo.retry, line.agent, number)
     line.rig.hub.bus.publish()
 
     await until(lambda: line.state("sent"))

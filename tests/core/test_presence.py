@@ -11,6 +11,7 @@ import pytest
 from hub import presence
 from hub.database import open_database
 from tests.core.firm import HOUR, Firm
+from tests.fakes import ON_POSTGRES
 
 
 async def state(firm: Firm, name: str) -> str:
@@ -99,11 +100,10 @@ async def test_whoever_closes_a_page_here_and_has_one_open_elsewhere_stays_here(
     assert await told(firm, "Anna") == ["available"]
 
 
+@ON_POSTGRES
 async def test_two_processes_whose_people_change_places_wait_in_no_circle(
     firm: Firm, settings: Callable[..., Any], database_kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if database_kind == "sqlite":
-        pytest.skip("SQLite has one writer")
     ids = [(await firm.person(f"Agent{n}")).id for n in range(8)]
     others = [open_database(settings().database_url) for _ in range(2)]
     attempts = 0

@@ -1,0 +1,259 @@
+"""The composer in a real browser: drafts that survive everything, second thoughts, saved replies."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import pytest_asyncio
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from hub import accounts, replies
+from tests.fakes import lacking, until
+from tests.web.conftest import Site, running
+from tests.web.test_browser import (  # noqa: F401 - fixtures
+    barriers,
+    chrome,
+    database_kind,
+    one_browser,
+    pytestmark,
+    signed_in,
+)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def site(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    """A server that holds every message from the screen for three seconds."""
+    async with running(settings(HUB_SENDING__UNDO_SECONDS="3"), monkeypatch) as here:
+        yield here
+
+
+async def opened(chrome: Any, site: Site, number: int) -> Any:  # noqa: F811 - the fixture's value
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/c/{number}")
+    return page
+
+
+async def drafted(site: Site, text: str) -> bool:
+    question = sa.text("SELECT count(*) FROM drafts WHERE text = :text AND ended_at IS NULL")
+    return bool(await site.server.hub.db.read(lambda c: c.execute(question, {"text": text}).scalar()))
+
+
+async def counted(site: Site, table: str, where: str = "1 = 1") -> int:
+    question = sa.text(f"SELECT count(*) FROM {table} WHERE {where}")
+    return int(await site.server.hub.db.read(lambda c: c.execute(question).scalar()))
+
+
+async def value(page: Any, selector: str = "#reply-text") -> str:
+    return str(await page.input_value(selector))
+
+
+async def becomes(page: Any, text: str, selector: str = "#reply-text") -> None:
+    await page.wait_for_function("([s, t]) => document.querySelector(s).value === t", arg=[selector, text])
+
+
+async def test_a_text_typed_a_blink_before_a_reload_is_back(chrome: Any, site: Site) -> None:  # noqa: F811
+    page = await opened(chrome, site, await site.say())
+
+    await page.fill("#reply-text", "typed just n")
+    await page.reload()
+
+    assert await value(page) == "typed just n"
+    await until(lambda: drafted(site, "typed just n"))
+    assert page.complaints == []
+
+
+async def test_texts_stay_in_their_conversations_over_many_switches(chrome: Any, site: Site) -> None:  # noqa: F811
+    one, two = await site.say("One", "one", "One"), await site.say("Two", "two", "Two")
+    page = await opened(chrome, site, one)
+    said = ""
+    for n in range(25):
+        said += f"word {n} "
+        await page.fill("#reply-text", said)
+        await page.goto(f"{site.base}/c/{two}")
+        assert await value(page) == ""
+        await page.goto(f"{site.base}/c/{one}")
+        assert await value(page) == said
+
+    assert page.complaints == []
+
+
+async def test_without_the_server_it_is_kept_here_and_saved_later(
+    chrome: Any,  # noqa: F811
+    site: Site,
+) -> None:
+    page = await opened(chrome, site, await site.say())
+    await page.route("**/drafts/**", lambda route: route.abort())
+    await page.fill("#reply-text", "nobody hears me")
+    await page.wait_for_selector(".f-reply [data-state].warn >> text=this device only")
+    await page.unroute("**/drafts/**")
+
+    await page.wait_for_selector(".f-reply [data-state]:not(.warn) >> text=Saved", timeout=15_000)
+    assert await drafted(site, "nobody hears me")
+
+
+async def test_a_second_browser_has_the_same_draft_with_its_files(chrome: Any, site: Site) -> None:  # noqa: F811
+    number = await site.say()
+    page = await opened(chrome, site, number)
+    await page.fill("#reply-text", "See attached")
+    await page.set_input_files("[type=file]", {"name": "plan.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1"})
+    await page.wait_for_selector("[data-kept] >> text=plan.pdf")
+    await until(lambda: counted(site, "draft_files"))
+    other = await opened(chrome, site, number)
+
+    assert await value(other) == "See attached"
+    assert await other.is_checked("[data-kept] input")
+    await other.goto(f"{site.base}/inbox/drafts")
+    await other.wait_for_selector("#rows .dr >> text=Draft:")
+    assert page.complaints + other.complaints == []
+
+
+async def test_two_tabs_are_told_of_each_other_and_choose(chrome: Any, site: Site) -> None:  # noqa: F811
+    number = await site.say()
+    one, two = await opened(chrome, site, number), await opened(chrome, site, number)
+    await one.fill("#reply-text", "from one")
+    await until(lambda: drafted(site, "from one"))
+    await two.fill("#reply-text", "from two")
+    await two.wait_for_selector("#newer:not([hidden])")
+    await two.click("[data-newer=take]")
+    assert await value(two) == "from one"
+
+    await two.fill("#reply-text", "two again")
+    await until(lambda: drafted(site, "two again"))
+    await one.fill("#reply-text", "one insists")
+    await one.click("[data-newer=keep]")
+    await until(lambda: drafted(site, "one insists"))
+    assert one.complaints + two.complaints == []
+
+
+async def test_undo_brings_everything_back_and_nothing_leaves(chrome: Any, site: Site) -> None:  # noqa: F811
+    page = await opened(chrome, site, await site.say())
+    await page.fill("#reply-text", "Dear wrong person")
+    await page.set_input_files("[type=file]", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"})
+    await page.wait_for_selector("[data-kept] >> text=a.txt")
+    await page.click(".f-reply .btn-p")
+    await page.wait_for_selector(".bub.out >> text=Dear wrong person")
+    await becomes(page, "")
+    await page.click("#timeline")
+    await page.keyboard.press("z")
+
+    await becomes(page, "Dear wrong person")
+    await page.wait_for_selector("[data-kept] >> text=a.txt")
+    await page.wait_for_selector(".bub.out", state="detached")
+    await page.wait_for_selector("#toast form", state="detached")
+    assert await counted(site, "deliveries") == 0
+    assert await counted(site, "attachments", "message_id IS NOT NULL") == 0
+
+    await page.click(".f-reply .btn-p")
+    await page.wait_for_selector(".bub.out")
+    await page.wait_for_selector("#toast form", state="detached")
+    assert await counted(site, "messages", "direction = 'out'") == 1
+    assert page.complaints == []
+
+
+async def test_who_closes_the_tab_has_sent_all_the_same(chrome: Any, site: Site) -> None:  # noqa: F811
+    page = await opened(chrome, site, await site.say())
+    await page.fill("#reply-text", "I am off")
+    await page.keyboard.press("Control+Enter")
+    await page.wait_for_selector("#toast form")
+    await page.context.close()
+
+    await until(lambda: counted(site, "deliveries", "state <> 'queued'"), 8)
+    assert await counted(site, "deliveries") == await counted(site, "messages", "direction = 'out'") == 1
+
+
+async def test_a_note_stays_a_note_and_a_discarded_draft_comes_back(chrome: Any, site: Site) -> None:  # noqa: F811
+    page = await opened(chrome, site, await site.say())
+    await page.click("label:has(#mode-note)")
+    await page.fill("#note-text", "First")
+    await page.keyboard.press("Control+Enter")
+    await page.wait_for_selector(".nt >> text=First")
+    assert await page.is_checked("#mode-note")
+    await page.fill("#note-text", "Second thoughts")
+    await page.click(".f-note [data-drop]")
+    await becomes(page, "", "#note-text")
+    await page.click("#toast button")
+
+    await becomes(page, "Second thoughts", "#note-text")
+    assert page.complaints == []
+
+
+def _replies(conn: Connection, anna: int) -> None:
+    actor = accounts.actor(conn, anna)
+    assert actor is not None
+    text = (
+        "Dear {{customer.first_name}},\n\nthis is #{{conversation.number}}.\n{{conversation.subject}}\n{{agent.name}}"
+    )
+    given = {"name": "Welcome", "text": text, "visibility": "everyone", "shortcut": "hi", "actions": ["tag:greeted"]}
+    replies.add(conn, actor, given)
+    replies.add(conn, actor, {"name": "Opening hours", "text": "We open at nine.", "visibility": "everyone"})
+
+
+async def test_a_saved_reply_fills_itself_and_what_is_missing_blocks_sending(chrome: Any, site: Site) -> None:  # noqa: F811
+    await site.write(_replies, site.people["anna"])
+    number = await site.say()
+    page = await opened(chrome, site, number)
+    await page.focus("#reply-text")
+    await page.keyboard.type("/")
+    await page.wait_for_selector("#picks [role=option] >> text=Opening hours")
+    await page.keyboard.type("wel")
+    await page.wait_for_selector("#found li[aria-selected=true] >> text=Welcome")
+    await page.wait_for_function("document.querySelectorAll('#found li').length === 1")
+    await page.keyboard.press("Enter")
+
+    text = f"Dear Katrin,\n\nthis is #{number}.\n{{{{conversation.subject}}}}\nAnna Becker"
+    assert await value(page) == text
+    assert await page.locator(".mirror mark").count() == 1
+    await page.click(".f-reply .btn-p")
+    chosen = (
+        "document.activeElement.value.slice(document.activeElement.selectionStart, document.activeElement.selectionEnd)"
+    )
+    await page.wait_for_function(f"{chosen} === '{{{{conversation.subject}}}}'")
+    assert await counted(site, "messages", "direction = 'out'") == 0
+    await page.keyboard.type("About your parcel")
+    await page.click(".f-reply .btn-p")
+    await page.wait_for_selector(".bub.out >> text=About your parcel")
+    assert await counted(site, "tags", "tag = 'greeted'") == 1
+    assert page.complaints == []
+
+
+async def test_a_forgotten_attachment_is_asked_about_once(chrome: Any, site: Site) -> None:  # noqa: F811
+    page = await opened(chrome, site, await site.say())
+    await page.fill("#reply-text", "Im Anhang finden Sie den Plan.")
+    await page.click(".f-reply .btn-p")
+    await page.wait_for_selector("[data-no-file]:not([hidden])")
+    assert await counted(site, "messages", "direction = 'out'") == 0
+    await page.click("[data-sure]")
+
+    await page.wait_for_selector(".bub.out >> text=Im Anhang")
+    assert await page.is_hidden("[data-doubt]")
+    assert page.complaints == []
+
+
+async def test_axe_finds_no_barrier_in_the_composer(chrome: Any, site: Site) -> None:  # noqa: F811
+    try:
+        from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]
+    except ImportError:
+        lacking("axe-playwright-python is not installed here")
+    await site.write(_replies, site.people["anna"])
+    page = await opened(chrome, site, await site.say())
+    script, said = Axe().axe_script, []
+    await page.click("[data-picker]")
+    await page.wait_for_selector("#picks [role=option] >> text=Welcome")
+    said += await barriers(script, page, "saved replies")
+    await page.click("#found li >> text=Welcome")
+    await page.wait_for_selector("[data-missing]:not([hidden])")
+    said += await barriers(script, page, "a place to fill in")
+    await page.fill("#reply-text", "Hello")
+    await page.wait_for_selector("[data-drop]:not([hidden])")
+    await page.click(".f-reply [data-drop]")
+    await page.wait_for_selector("#toast form")
+    await page.evaluate("document.querySelector('#newer').hidden = false")
+    said += await barriers(script, page, "a newer draft, and one that is gone")
+    for path in ("/inbox/drafts", "/me", "/settings/replies", "/settings/replies/new"):
+        await page.goto(site.base + path)
+        said += await barriers(script, page, path)
+
+    assert said == []
