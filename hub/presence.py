@@ -26,6 +26,10 @@ SEEN = 90_000
 REFRESH, GRACE = 20_000, 30_000
 
 
+#: How exactly it is known since when somebody has been idle (ms).
+ACTED = 10_000
+
+
 class Presence(Struct, frozen=True):
     """What somebody is doing; ``chosen`` is their own word, ``state`` what counts. Moments in ms, 0: never."""
 
@@ -123,7 +127,13 @@ def call(conn: Connection, employee_id: int, *, begins: bool) -> None:
 
 
 def acted(conn: Connection, employee_id: int) -> None:
-    """They just finished something: from now on they are idle."""
+    """They just finished something: from now on they are idle.
+
+    Written at most every `ACTED`: the row is locked to the commit, and whoever answers much would wait for themselves.
+    """
+    last = conn.execute(sa.select(presence.c.active_at).where(presence.c.employee_id == employee_id)).scalar() or 0
+    if last > now() - ACTED:
+        return
     conn.execute(_act, {"employee": employee_id, "at": now()})
 
 
