@@ -126,7 +126,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"target": {"team": "{south}", "skills": [" "]}}, "“target.skills”: an entry has 1 to 100 characters."),
     ({"target": {"team": "{south}", "colour": "red"}}, "There is no field “target.colour”; leave it out."),
     ({"name": " "}, "“name”: a rule needs a name."),
-    ({"conditions": {"kinds": ["pigeon"]}}, "“conditions.kinds”: there is no kind of channel “pigeon”; there are api, email."),
+    ({"conditions": {"kinds": ["pigeon"]}}, "“conditions.kinds”: there is no kind of channel “pigeon”; there are api, email, webchat."),
     ({"conditions": {"channels": ["999"]}}, "“conditions.channels”: there is no channel “999”."),
     ({"conditions": {"channels": ["٣"]}}, "“conditions.channels”: there is no channel “٣”."),
     ({"conditions": {"teams": ["0"]}}, "“conditions.teams”: there is no team “0”."),

@@ -102,7 +102,7 @@ async def test_axe_finds_no_barrier_in_the_settings(chrome: Any, site: Site) -> 
     await page.goto(f"{site.base}/settings/hours/new")
     await page.fill("#f-name", "Night")
     await page.fill("#f-zone", "Mars")
-    await page.click("text=Save")
+    await page.click('main button:has-text("Save")')
     await page.wait_for_selector("#summary:focus")
     said += await barriers(script, page, "a form that came back")
 
