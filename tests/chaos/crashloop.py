@@ -125,9 +125,7 @@ async def run(kind: str, plan: Plan, mutant: str = "", forks: Forks | None = Non
             restarts.append(await _crash(here, processes[n % len(processes)], n))
         limit = time.monotonic() + plan.drain + plan.messages / 50
         while len(provider.acked) + len(answers.acked) < plan.messages and time.monotonic() < limit:
-            if (
-                answers.queue.qsize() < 20
-            ):  # the colleagues keep up: else they would have minutes of work left in the end
+            if answers.queue.qsize() < 20:  # the colleagues keep up; else they would have minutes of work left
                 provider.gate.set()
             await asyncio.sleep(0.02)
         stop.set()
