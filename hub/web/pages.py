@@ -25,7 +25,7 @@ from hub.web.parts import bare
 from hub.web.places import Place, read_place
 from hub.web.reads import Listed, Opened
 from hub.web.rendering import show, when_for, words_for
-from hub.web.screens import number_in, positive
+from hub.web.screens import is_panes, number_in, positive
 from hub.web.views import acted, entries
 
 
@@ -110,7 +110,7 @@ async def list_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     )  # fmt: skip
 
 
-def _list_name(request: web.Request, actor: Actor, place: Place, listed: Listed) -> str:
+def _list_name(request: web.Request, actor: Actor, place: Place, listed: Listed | None) -> str:
     _ = words_for(request, actor).text
     named = {
         "mine": _("Mine"),
@@ -119,7 +119,7 @@ def _list_name(request: web.Request, actor: Actor, place: Place, listed: Listed)
         "all": _("All"),
         "drafts": _("Drafts"),
     }
-    return listed.team.name if listed.team else named.get(place.view, "")
+    return listed.team.name if listed and listed.team else named.get(place.view, "")
 
 
 async def _listed(request: web.Request, actor: Actor, place: Place) -> Listed:
@@ -129,9 +129,16 @@ async def _listed(request: web.Request, actor: Actor, place: Place) -> Listed:
         raise Problem(400, str(error)) from error
 
 
-def _both(conn: Connection, actor: Actor, place: Place, number: int, before: int) -> tuple[Opened, Listed]:
-    """Conversation and list in one read. When the list is none of the actor's, all of theirs stands beside."""
+def _both(
+    conn: Connection, actor: Actor, place: Place, number: int, before: int, panes: bool
+) -> tuple[Opened, Listed | None]:
+    """Conversation and list in one read. When the list is none of the actor's, all of theirs stands beside.
+
+    ``panes``: the list stands on the screen already.
+    """
     found = reads.opened(conn, actor, number, before)
+    if panes:
+        return found, None
     try:
         return found, reads.listed(conn, actor, place)
     except NotFound:
@@ -157,8 +164,8 @@ async def show_conversation(
     """
     house, place = request.app[HOUSE], beside(request.query)
     before = positive(request.query.get("before", ""))
-    opened, listed = await house.hub.db.read(_both, actor, place, number, before)
-    if listed.team is None and place.view == "team":
+    opened, listed = await house.hub.db.read(_both, actor, place, number, before, is_panes(request))
+    if listed is not None and listed.team is None and place.view == "team":
         place = Place("all")
     row, stretch = opened.row, opened.timeline
     when = when_for(request, words_for(request, actor))
@@ -172,7 +179,8 @@ async def show_conversation(
         new_after=seen or _unread_from(opened),
     )
     return show(
-        request, "conversation.j2", actor, status=status, place=place, listed=listed, around=listed.around, held=opened.held,
+        request, "conversation.j2" if listed else "panes.j2", actor, status=status, place=place, listed=listed,
+        around=listed.around if listed else None, held=opened.held,
         current=number, cursor="", row=row, entries=said, older=stretch.older, customer=opened.customer,
         others=opened.others, people=opened.people, all_teams=opened.all_teams, latest=opened.latest,
         steps=reasons.each_in_words(row.reason, when.words.language, when.until), ask=ask,
@@ -180,7 +188,7 @@ async def show_conversation(
         gone=_gone(request, opened), composer=shown, acts=acted(shown.actions, opened.names, when.words),
         seen=row.last_message_id, before=before,
         may_reply=actor.role in RIGHTS["reply"], may_assign=actor.role in RIGHTS["assign"],
-        title=title(house.company, listed.rows, row.subject or row.customer, _list_name(request, actor, place, listed)),
+        title=title(house.company, listed.rows if listed else (), row.subject or row.customer, _list_name(request, actor, place, listed)),
     )  # fmt: skip
 
 

@@ -22,7 +22,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def is_part(request: web.Request) -> bool:
     """Does our own script ask, for a part of a page?"""
-    return request.headers.get("X-Hub") == "part"
+    return request.headers.get("X-Hub") in ("part", "panes")
+
+
+def is_panes(request: web.Request) -> bool:
+    """Does our own script ask for a conversation's panes, without the list it stands beside?"""
+    return request.headers.get("X-Hub") == "panes"
 
 
 def screen(handler: Screen) -> Handler:

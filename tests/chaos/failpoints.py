@@ -121,7 +121,7 @@ async def kills(kind: str, points: Sequence[str], mutant: str, log: str) -> tupl
         return await _end(here, traffic, process, missed, len(points))
 
 
-async def _dies(process: Process, traffic: Traffic, point: str, seconds: float = 8) -> bool:
+async def _dies(process: Process, traffic: Traffic, point: str, seconds: float = 20) -> bool:
     await process.start(HUB_FAILPOINT=f"{point}:kill")
     deadline = time.monotonic() + seconds
     await process.ready()
@@ -151,7 +151,7 @@ async def raises(kind: str, points: Sequence[str], mutant: str, log: str) -> tup
 
 async def _raises(here: World, process: Process, traffic: Traffic, point: str) -> bool:
     await here.ask(process, "/chaos/failpoint", {"name": point, "action": "raise"})
-    deadline = time.monotonic() + (7 if point in BY_ITSELF else 3)
+    deadline = time.monotonic() + (20 if point in BY_ITSELF else 8)
     seen = 0
     while time.monotonic() < deadline and seen < (1 if point in BY_ITSELF else 2):
         traffic.more(point == "ingest.alone")

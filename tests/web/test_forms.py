@@ -401,7 +401,7 @@ async def test_static_files_are_kept_for_ever_and_pages_ask_nobody_else(site: Si
         assert (file.status, file.headers["Cache-Control"]) == (200, "public, max-age=31536000, immutable")
         assert re.fullmatch(r"/static/app\.[0-9a-f]{12}\.(css|js)", path)
     assert re.findall(r"(?:src|href)=\"(?:https?:)?//", page.text) == []
-    assert int((await anna.get(script)).headers["Content-Length"]) < 10_000
+    assert int((await anna.get(script)).headers["Content-Length"]) < 60_000
     assert (await anna.get("/static/app.000000000000.css")).status == 404
 
 

@@ -1,0 +1,182 @@
+// A draft: kept on the server, and on this device until the server has confirmed it.
+import { $, $$, body, tell, textOf } from './dom.js'
+import { chip, shown } from './files.js'
+
+const SOON = 600, LATER = 5000, MOST_KEEPALIVE = 60000
+const api = '/api/v1'
+const keyOf = form => `draft:${body.dataset.me}:${/\d+/.exec(new URL(form.action).pathname)}:${form.dataset.compose}`
+
+const saving = new Map()
+
+/** What is being saved of a conversation, so that its page is not asked for before that is over. */
+export const saved = number => Promise.allSettled([...(saving.get(number) || [])])
+
+/** One draft: the text of one mode in one conversation, of the person who is signed in. */
+export class Draft {
+  constructor(form, box, number) {
+    this.form = form
+    this.box = box
+    this.number = number
+    this.mode = form.dataset.compose
+    this.key = keyOf(form)
+    this.version = +$('[name=draft]', form).value
+    this.saved = this.content()
+    this.uploads = new Set()
+    this.begin()
+  }
+
+  content() {
+    const values = name => $$(`[name=${name}]:checked`, this.form).map(i => i.value)
+    const said = { text: textOf(this.form).value, via: null, cc: [], subject: '', attachments: [], actions: [] }
+    if (this.mode === 'reply') {
+      said.via = $('[name=via]', this.box)?.value || null
+      said.cc = ($('[name=cc]', this.form)?.value || '').split(/[,\n]/).map(s => s.trim()).filter(Boolean)
+      said.subject = $('[name=subject]', this.form)?.value || ''
+      said.attachments = values('file').sort((a, b) => a - b)
+      said.actions = values('act')
+    }
+    return JSON.stringify(said)
+  }
+
+  /** What this device had not got through yet is still here, whatever happened to the page. */
+  begin() {
+    let local = null
+    try { local = JSON.parse(localStorage.getItem(this.key)) } catch { localStorage.removeItem(this.key) }
+    if (!local?.content || local.content === this.saved) { localStorage.removeItem(this.key); return }
+    const there = JSON.parse(this.saved), mine = JSON.parse(local.content)
+    textOf(this.form).value = mine.text
+    if ($('[name=subject]', this.form)) { $('[name=subject]', this.form).value = mine.subject || ''; $('[name=cc]', this.form).value = (mine.cc || []).join(', ') }
+    if (local.version !== this.version && (there.text || there.attachments.length)) this.conflict({ ...there, version: this.version })
+    else this.soon(0)
+  }
+
+  get dirty() { return this.content() !== this.saved }
+
+  changed() {
+    if (!this.dirty && !this.busy) { localStorage.removeItem(this.key); return }
+    localStorage.setItem(this.key, JSON.stringify({ content: this.content(), version: this.version }))
+    if (!$('[data-state]', this.form).classList.contains('warn')) this.state(this.box.dataset.writing)
+    this.soon(SOON)
+  }
+
+  soon(ms = SOON) {
+    clearTimeout(this.timer)
+    if (!this.newer) this.timer = setTimeout(() => this.save(), ms)
+  }
+
+  /** Save until what is on the server is what is in the box; true when it is. */
+  async save() {
+    clearTimeout(this.timer)
+    if (this.busy) { await this.busy; if (!this.dirty) return true }
+    if (!this.dirty || this.newer) return !this.newer
+    const content = this.content()
+    const busy = this.busy = this.put(content), all = saving.get(this.number) || new Set()
+    saving.set(this.number, all.add(busy))
+    const done = await busy
+    this.busy = null
+    all.delete(busy)
+    if (done && this.dirty) this.soon(SOON)
+    return done
+  }
+
+  async put(content) {
+    let answer
+    try {
+      answer = await fetch(`${api}/conversations/${this.number}/drafts/${this.mode}`, { ...this.request(content), signal: AbortSignal.timeout(10000) })
+    } catch { return this.failed() }
+    if (answer.status === 409) { this.conflict((await answer.json()).draft); return false }
+    if (!answer.ok) return this.failed()
+    const kept = await answer.json()
+    this.version = kept.version
+    this.saved = content
+    $('[name=draft]', this.form).value = kept.version
+    const left = JSON.parse(content), empty = !left.text.trim() && !left.attachments.length
+    this.state(empty ? '' : this.box.dataset.saved.replace('{time}', new Date(kept.saved_at).toLocaleTimeString(document.documentElement.lang, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })))
+    $('[data-drop]', this.form).hidden = empty
+    if (!this.dirty) localStorage.removeItem(this.key)
+    if (this.had === undefined || this.had === empty) tell('hub:changed')
+    this.had = !empty
+    return true
+  }
+
+  request(content) {
+    const body = JSON.stringify({ ...JSON.parse(content), version: this.version })
+    return { method: 'PUT', headers: { 'Content-Type': 'application/json' }, body }
+  }
+
+  failed() {
+    this.state(this.box.dataset.local, true)
+    if (this.form.isConnected) this.soon(LATER)
+    return false
+  }
+
+  /** The page goes away: nobody waits for the answer, and what does not arrive is still on this device. */
+  leave() {
+    if (!this.dirty || this.newer || this.sending) return
+    const wanted = this.request(this.content())
+    if (wanted.body.length < MOST_KEEPALIVE) fetch(`${api}/conversations/${this.number}/drafts/${this.mode}`, { ...wanted, keepalive: true }).catch(() => {})
+  }
+
+  state(words, warn) {
+    const place = $('[data-state]', this.form)
+    place.textContent = words
+    place.classList.toggle('warn', !!warn)
+  }
+
+  conflict(kept) {
+    clearTimeout(this.timer)
+    if (this.same(kept)) { this.settled(kept.version); return }
+    if (!kept.text && !kept.attachments?.length) { this.version = kept.version; this.soon(0); return }
+    this.newer = kept
+    $('#newer', this.box).hidden = false
+  }
+
+  /** Is what the server has just what stands here? A save of this very text may have been on its way. */
+  same(kept) {
+    const mine = JSON.parse(this.content()), id = f => typeof f === 'object' ? f.id : f
+    return mine.text === kept.text && mine.subject === (kept.subject || '') && String(mine.attachments) === String((kept.attachments || []).map(id).sort((a, b) => a - b))
+  }
+
+  choose(take) {
+    const kept = this.newer
+    this.newer = null
+    this.version = kept.version
+    if (take) this.fill(kept)
+    else this.soon(0)
+  }
+
+  /** Put a kept draft into the box, as the server has it. */
+  fill(kept) {
+    textOf(this.form).value = kept.text
+    if (this.mode === 'reply') {
+      const via = $('[name=via]', this.box)
+      if (kept.via && via) via.value = kept.via
+      if ($('[name=subject]', this.form)) { $('[name=subject]', this.form).value = kept.subject; $('[name=cc]', this.form).value = kept.cc.map(a => a.replace(/^\w+:/, '')).join(', ') }
+      const files = kept.attachments.map(f => typeof f === 'object' ? chip(f) : $$('[name=file]', this.form).find(i => i.value === f)?.closest('label')).filter(Boolean)
+      $('[data-kept]', this.form).replaceChildren(...files)
+      shown(this.form)
+    }
+    this.settled(kept.version)
+  }
+
+  settled(version) {
+    this.version = version
+    $('[name=draft]', this.form).value = version
+    this.saved = this.content()
+    localStorage.removeItem(this.key)
+  }
+
+  /** It was sent, though another conversation is open by now. */
+  static forget(form) {
+    localStorage.removeItem(keyOf(form))
+  }
+
+  /** Another tab may have gone on; what has not been touched here follows it. */
+  async look() {
+    if (this.dirty || this.busy || this.newer) return
+    const answer = await fetch(`${api}/conversations/${this.number}/drafts/${this.mode}`, { signal: AbortSignal.timeout(10000) }).catch(() => null)
+    if (!answer?.ok) return
+    const kept = await answer.json()
+    if (kept.version > this.version && !this.dirty) { this.fill(kept); this.state(''); $('[data-drop]', this.form).hidden = false }
+  }
+}

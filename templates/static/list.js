@@ -1,0 +1,120 @@
+// The list: what a row says changes at once, its place only when pointer and keyboard are at rest.
+import { $, $$, fetchPart, replace } from './dom.js'
+
+const REST = 1500
+const hovers = matchMedia('(hover: hover)').matches
+let timer = 0, again = false, pressed = -REST, waiting = null, resting = 0
+
+export const rows = () => $$('#rows > li > a.it')
+export const currentRow = () => $('#rows a.it[aria-current]')
+
+/** Something changed: load the list soon, and never twice at a time. */
+export function refreshList() {
+  again = true
+  timer ||= setTimeout(async () => {
+    again = false
+    try { await load() } catch { /* the stream tells when the connection is back, then it is loaded again */ }
+    timer = setTimeout(() => { timer = 0; if (again) refreshList() }, 700)
+  }, 60)
+}
+
+const still = () => (hovers && $('#listscroll')?.matches(':hover')) || performance.now() - pressed < REST
+
+async function load() {
+  const list = $('#rows')
+  if (!list || new URLSearchParams(location.search).has('cursor')) return
+  const { answer, doc } = await fetchPart(list.dataset.rows)
+  if (!answer.ok || $('#rows') !== list) return
+  const fresh = $('#rows', doc)
+  markCurrent(currentRow()?.closest('li').id.slice(1), fresh)
+  const moved = update(list, fresh)
+  for (const id of ['views', 'me', 'tabs', 'pager']) replace($('#' + id), $('#' + id, doc))
+  waiting = moved ? { fresh, nothing: $('#nothing', doc) } : null
+  if (!moved || !still()) apply()
+  else rest()
+  count(moved)
+  title()
+}
+
+/** Write into the rows that are there what they say now; how many stand elsewhere, are new or gone. */
+function update(list, fresh) {
+  const there = new Map([...list.children].map(n => [n.id, n]))
+  const before = [...list.children].map(n => n.id), after = [...fresh.children].map(n => n.id)
+  for (const node of [...fresh.children]) {
+    const mine = there.get(node.id)
+    if (!mine || mine.outerHTML === node.outerHTML) continue
+    const focused = mine.contains(document.activeElement) && document.activeElement
+    mine.replaceChildren(...node.cloneNode(true).childNodes)
+    mine.className = node.className
+    if (focused) $('a,button', mine)?.focus({ preventScroll: true })
+  }
+  const kept = after.filter(id => there.has(id)).map(id => before.indexOf(id))
+  return after.length - kept.length + before.length - kept.length + kept.length - rising(kept)
+}
+
+/** The length of the longest rising subsequence: so many rows may stay where they are. */
+function rising(places) {
+  const ends = []
+  for (const place of places) {
+    const at = ends.findIndex(end => end >= place)
+    ends[at < 0 ? ends.length : at] = place
+  }
+  return ends.length
+}
+
+/** Put the rows in their new places; what is read stays where it is on the screen. */
+export function apply() {
+  if (!waiting) return
+  const { fresh, nothing } = waiting, list = $('#rows'), scroll = $('#listscroll')
+  waiting = null
+  const top = scroll.getBoundingClientRect().top
+  const anchor = scroll.scrollTop > 4 && [...list.children].find(n => n.getBoundingClientRect().bottom > top && [...fresh.children].some(f => f.id === n.id))
+  const stood = anchor && anchor.getBoundingClientRect().top
+  const there = new Map([...list.children].map(n => [n.id, n])), focused = document.activeElement
+  const wanted = [...fresh.children].map(n => there.get(n.id) || n)
+  for (const node of [...list.children]) if (!wanted.includes(node)) node.remove()
+  let at = list.firstElementChild
+  for (const node of wanted) {
+    if (node === at) at = at.nextElementSibling
+    else list.insertBefore(node, at)
+  }
+  if (list.contains(focused)) focused.focus({ preventScroll: true })
+  if (anchor) scroll.scrollTop += anchor.getBoundingClientRect().top - stood
+  replace($('#nothing'), nothing, true)
+  count(0)
+  title()
+}
+
+function rest() {
+  clearTimeout(resting)
+  resting = setTimeout(() => still() ? rest() : apply(), REST)
+}
+
+function count(n) {
+  const button = $('#updates')
+  if (!button) return
+  button.hidden = !(n && waiting)
+  button.textContent = button.hidden ? '' : (n === 1 ? button.dataset.one : button.dataset.many).replace('{n}', n)
+}
+
+/** (2) before the title: how many rows are unread. */
+export function title() {
+  const unread = $$('#rows .un').length
+  document.title = (unread ? `(${unread}) ` : '') + document.title.replace(/^\(\d+\+?\) /, '')
+}
+
+export function markCurrent(number, list = $('#rows')) {
+  for (const row of $$('a.it', list)) row.closest('li').id === `c${number}` ? row.setAttribute('aria-current', 'true') : row.removeAttribute('aria-current')
+  if (list?.dataset.rows) list.dataset.rows = list.dataset.rows.replace(/([?&]c=)\d*/, `$1${number || 0}`)
+}
+
+export function start() {
+  document.addEventListener('keydown', event => {
+    if (!['Control', 'Shift', 'Meta', 'Alt'].includes(event.key)) pressed = performance.now()
+  }, true)
+  document.addEventListener('click', event => { if (event.target.closest('#updates')) apply() })
+  document.addEventListener('hub:hint', event => { if (!['people', 'presence.changed'].includes(event.detail.kind)) refreshList() })
+  document.addEventListener('hub:reload', refreshList)
+  document.addEventListener('hub:changed', refreshList)
+  document.addEventListener('hub:opened', event => markCurrent(event.detail.number))
+}

@@ -1,0 +1,144 @@
+// From one conversation to another without loading a page: its panes are fetched, put in, and the address says where one is.
+import { $, $$, fetchPart, tell, body } from './dom.js'
+import { saved } from './draft.js'
+import { currentRow, rows, title } from './list.js'
+
+const REST = 80, FRESH = 10000
+const app = $('.app')
+const ahead = new Map()
+let turn = 0, resting = 0, empty = null
+
+const isConversation = url => url.origin === location.origin && /^\/c\/\d+$/.test(url.pathname)
+const listed = url => url.searchParams.get('in')
+
+/** The address of a conversation with the list that stands beside it here. */
+function kept(href) {
+  const url = new URL(href, location.href)
+  const beside = $('#rows')?.dataset.in
+  if (isConversation(url) && beside && !listed(url)) url.search = [url.search.slice(1), beside].filter(Boolean).join('&')
+  return url
+}
+
+/** The panes of a conversation, once for pointing at it and opening it. */
+function panes(url) {
+  const key = url.pathname + url.search, known = ahead.get(key)
+  if (known && performance.now() - known.at < FRESH) return known.part
+  const part = saved(url.pathname.slice(3)).then(() => fetchPart(key, { headers: { 'X-Hub': 'panes' } }))
+  part.catch(() => ahead.delete(key))
+  ahead.set(key, { part, at: performance.now() })
+  if (ahead.size > 20) ahead.delete(ahead.keys().next().value)
+  return part
+}
+
+export const prefetch = row => panes(kept(row.href)).catch(() => {})
+
+/** Open the conversation at an address. ``focus``: its heading takes the focus. */
+export async function go(href, { push = true, focus = false } = {}) {
+  const url = kept(href), mine = ++turn
+  const late = setTimeout(() => { if (mine === turn) app.classList.add('loading') }, 150)
+  try {
+    const { answer, doc } = await panes(url)
+    if (mine !== turn) return
+    ahead.delete(url.pathname + url.search)
+    if (!answer.ok || !$('[data-conversation]', doc)) { location.href = url.href; return }
+    const arrived = new URL(answer.url)
+    put(doc, push ? arrived.pathname + arrived.search + url.hash : null, focus)
+  } catch {
+    if (mine === turn) { body.dataset.lost && tell('hub:trouble', body.dataset.lost) }
+  } finally {
+    clearTimeout(late)
+    if (mine === turn) app.classList.remove('loading')
+  }
+}
+
+/** What was fetched of a conversation, or of all, is old. */
+function forget(number) {
+  for (const key of [...ahead.keys()]) if (!number || key.startsWith(`/c/${number}?`)) ahead.delete(key)
+}
+
+function put(doc, address, focus) {
+  forget($('[data-conversation]')?.dataset.conversation || '-')
+  tell('hub:left')
+  const section = $('section.convo', doc), customer = $('aside.cust', doc), old = $('section.convo'), aside = $('aside.cust')
+  $('main.contents')?.removeAttribute('id')
+  old.replaceWith(section)
+  if (aside) aside.replaceWith(customer)
+  else app.append(customer)
+  app.classList.remove('three')
+  app.dataset.screen = 'convo'
+  if (address) history.pushState({ hub: true }, '', address)
+  document.title = `${doc.title} · ${$('#rows').dataset.title}`
+  tell('hub:opened', { number: section.dataset.conversation, section })
+  title()
+  if (focus) $('h1', section)?.focus()
+}
+
+/** Back to the list alone, as it stood. */
+function close() {
+  if (!empty) { location.reload(); return }
+  tell('hub:left')
+  $('section.convo').replaceWith(empty.cloneNode(true))
+  $('main.contents').id = 'main'
+  $('aside.cust')?.remove()
+  app.classList.add('three')
+  app.dataset.screen = 'list'
+  const row = currentRow()
+  row?.removeAttribute('aria-current')
+  document.title = $('#rows')?.dataset.title || document.title
+  title()
+  row?.focus({ preventScroll: true })
+}
+
+/** The next (1) or previous (-1) conversation of the list, without taking the focus out of the list. */
+export function step(by) {
+  const all = rows(), at = all.indexOf(document.activeElement?.closest?.('a.it') || currentRow())
+  const row = all[Math.min(Math.max((at < 0 && by < 0 ? 0 : at) + by, 0), all.length - 1)]
+  if (!row || row === currentRow()) return
+  row.focus({ preventScroll: true })
+  row.scrollIntoView({ block: 'nearest' })
+  go(row.href)
+  for (const near of [all[all.indexOf(row) + by]]) if (near) prefetch(near)
+}
+
+function click(event) {
+  const link = event.target.closest('a[href]')
+  if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || link.target) return
+  const url = kept(link.href)
+  if (!$('#rows') || !$('section.convo')) return
+  if (isConversation(url) && !url.searchParams.has('before')) {
+    event.preventDefault()
+    go(url.href, { focus: event.detail === 0 })
+  } else if (link.matches('.ch a.only-s') && empty && history.state?.hub) {
+    event.preventDefault()
+    history.back()
+  }
+}
+
+export function start() {
+  const section = $('section.convo')
+  if (section && !section.dataset.conversation) empty = section.cloneNode(true)
+  document.addEventListener('click', click)
+  document.addEventListener('hub:go', event => {
+    const url = new URL(event.detail.url)
+    if (isConversation(url)) go(url.href, { focus: true })
+    else location.href = url.href
+  })
+  document.addEventListener('hub:hint', event => {
+    forget(event.detail.conversation)
+  })
+  document.addEventListener('hub:reload', () => forget())
+  document.addEventListener('pointerover', event => {
+    const row = event.target.closest?.('#rows a.it')
+    clearTimeout(resting)
+    if (row && event.pointerType === 'mouse' && row !== currentRow()) resting = setTimeout(() => prefetch(row), REST)
+  })
+  addEventListener('popstate', () => {
+    const url = new URL(location.href)
+    if (!$('#rows') || !$('section.convo')) location.reload()
+    else if (isConversation(url)) go(url.href, { push: false })
+    else if (url.pathname === $('#rows').dataset.path) close()
+    else location.reload()
+  })
+  const opened = $('[data-conversation]')
+  if (opened) tell('hub:opened', { number: opened.dataset.conversation, section: opened })
+}

@@ -1,0 +1,97 @@
+// What single screens need: a customer's page, a simulation that runs, tables sorted by hand, menus, copying, appearance.
+import { $, $$, fetchPart } from './dom.js'
+
+// ── a customer's page ────────────────────────────────────────────────────────────────────────────────────────────
+let soon = 0
+
+async function reloadPerson() {
+  soon = 0
+  const { answer, doc } = await fetchPart(location.href)
+  const tl = $('.tl'), fresh = $('.tl', doc)
+  if (!answer.ok || !fresh) return
+  const there = new Map([...tl.children].map(n => [n.id, n]))
+  tl.replaceChildren(...[...fresh.children].map(n => there.get(n.id)?.outerHTML === n.outerHTML ? there.get(n.id) : n))
+}
+
+function person(event) {
+  const page = $('[data-person]')
+  if (page && event.detail.customer === page.dataset.person) soon ||= setTimeout(reloadPerson, 500)
+}
+
+// ── a simulation that runs ───────────────────────────────────────────────────────────────────────────────────────
+async function follow() {
+  const old = $('[data-progress]')
+  if (!old) return
+  try {
+    const { answer, doc } = await fetchPart(old.dataset.progress), fresh = $('#progress', doc)
+    if (answer.ok && fresh && !fresh.dataset.progress) { location.reload(); return }
+    if (answer.ok && fresh && !old.contains(document.activeElement)) old.replaceWith(fresh)
+    else if (answer.ok && fresh) $('progress', old)?.replaceWith($('progress', fresh))
+  } catch { /* asked again in a second */ }
+  setTimeout(follow, 1000)
+}
+
+// ── a table sorted by hand ───────────────────────────────────────────────────────────────────────────────────────
+function sortable(order) {
+  let held = null
+  for (const line of order.children) {
+    line.draggable = true
+    line.addEventListener('dragstart', event => { held = line; event.dataTransfer.effectAllowed = 'move' })
+    line.addEventListener('dragover', event => { if (held && held !== line) { event.preventDefault(); line.classList.add('over') } })
+    line.addEventListener('dragleave', () => line.classList.remove('over'))
+    line.addEventListener('drop', event => {
+      event.preventDefault()
+      const form = $('form[action$="/move"]', held), places = [...order.children].filter(l => l !== held)
+      $('[name=to]', form).value = places.indexOf(line) + 1
+      form.submit()
+    })
+    line.addEventListener('dragend', () => { held = null; for (const l of order.children) l.classList.remove('over') })
+  }
+}
+
+// ── appearance ───────────────────────────────────────────────────────────────────────────────────────────────────
+function appearance(theme) {
+  theme.hidden = false
+  const now = document.documentElement.dataset.theme || ''
+  for (const input of $$('input', theme)) {
+    input.checked = input.value === now
+    input.onchange = () => {
+      input.value ? localStorage.setItem('theme', input.value) : localStorage.removeItem('theme')
+      input.value ? document.documentElement.dataset.theme = input.value : delete document.documentElement.dataset.theme
+    }
+  }
+}
+
+// ── menus ────────────────────────────────────────────────────────────────────────────────────────────────────────
+function escape() {
+  for (const box of $$('.whybox')) {
+    box.dataset.quiet = ''
+    const loud = () => delete box.dataset.quiet
+    box.addEventListener('mouseleave', loud, { once: true })
+    box.addEventListener('focusout', loud, { once: true })
+  }
+  const menu = $('details.menu[open]')
+  if (menu) { menu.open = false; $('summary', menu).focus() }
+}
+
+export function start() {
+  document.addEventListener('hub:hint', person)
+  document.addEventListener('keydown', event => {
+    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) event.target.closest('[data-compose]')?.requestSubmit()
+    if (event.key === 'Escape') escape()
+  })
+  document.addEventListener('click', event => {
+    for (const menu of $$('details.menu[open]')) if (!menu.contains(event.target)) menu.open = false
+    const copy = event.target.closest('[data-copy]')
+    if (copy) navigator.clipboard.writeText(copy.dataset.copy).then(() => { copy.textContent = copy.dataset.done })
+  })
+  follow()
+  const order = $('[data-order]')
+  if (order && matchMedia('(hover: hover)').matches) sortable(order)
+  $('#summary')?.focus()
+  $('.views [aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' })
+  const today = $('.gantt thead .td')
+  if (today) today.closest('.tw').scrollLeft = today.offsetLeft - 160
+  if ($('#theme')) appearance($('#theme'))
+  $$('[data-copy]').forEach(b => { b.hidden = false })
+}

@@ -1,0 +1,40 @@
+"""Scripts are modules in the source and one file on the wire."""
+
+import pytest
+
+from hub.web.assets import Assets, joined
+
+
+def test_modules_are_joined_in_the_order_of_what_they_need_each_once() -> None:
+    files = {
+        "app": "import { a as first } from './one.js'\nimport { b } from './two.js'\nfirst(b)\n",
+        "one": "import { b } from './two.js'\nexport function a() { return b }\n",
+        "two": "export const b = 1\nexport async function c() {}\n",
+    }
+
+    script = joined("app", files.__getitem__)
+
+    assert script.index("const two_js") < script.index("const one_js") < script.index("const app_js")
+    assert script.count("const two_js") == 1
+    assert "const { a: first } = one_js" in script
+    assert "return { b, c }" in script
+
+
+def test_modules_that_import_each_other_are_refused() -> None:
+    files = {"app": "import { a } from './app.js'\n"}
+
+    with pytest.raises(ValueError, match="app → app"):
+        joined("app", files.__getitem__)
+
+
+def test_an_import_that_is_not_understood_is_refused() -> None:
+    with pytest.raises(ValueError, match="app.js"):
+        joined("app", {"app": "import * as x from './one.js'\n"}.__getitem__)
+
+
+def test_the_client_is_within_its_budget() -> None:
+    """60 kB of script and 20 kB of style, packed (ux.md section 16)."""
+    assets = Assets()
+
+    assert len(assets.by_address[assets["app.js"]].packed) <= 60_000
+    assert len(assets.by_address[assets["app.css"]].packed) <= 20_000
