@@ -21,7 +21,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))  # so that "from tests.fakes import until" works however pytest is started
 
-from tests.databases import Stock  # noqa: E402
+from tests.chaos.forks import Forks  # noqa: E402
+from tests.databases import Stock, share_compiled  # noqa: E402
 from tests.fakes import corpora_folder, need  # noqa: E402
 from tests.guard import Guard  # noqa: E402
 from tests.servers import Dovecot, Postgres, Redis, Server, apart, end_left_over  # noqa: E402
@@ -37,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "may_block: this test holds up its own event loop on purpose")
     GUARD.install()
     keep_bytecode()
+    share_compiled()
     if not hasattr(config, "workerinput"):
         end_left_over()
         folder = tempfile.mkdtemp(prefix=f"hub-tests-{os.getpid()}-")
@@ -125,9 +127,10 @@ def template_database(postgres: Postgres, run_folder: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def stock(postgres: Postgres, template_database: str) -> Stock:
+def stock(postgres: Postgres, template_database: str) -> Iterator[Stock]:
     """This worker's PostgreSQL databases, migrated and empty."""
-    return Stock(postgres, template_database, WORKER)
+    with Stock(postgres, template_database, WORKER) as made:
+        yield made
 
 
 async def migrate(url: str) -> None:
@@ -227,6 +230,13 @@ def own(kind: type[Any], folder: Path, end: Callable[[Any], None] = Server.stop)
         yield server
     finally:
         end(server)
+
+
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """Hub processes that start at once; all their tests are in the group ``forks``, so that one worker prepares them."""
+    with Forks() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ ON_POSTGRES = pytest.mark.parametrize("database_kind", ["postgresql"], indirect=
 ELSEWHERE = ("/usr/sbin", "/sbin", "/usr/local/sbin")
 
 
-async def until(condition: Callable[[], T | Awaitable[T]], seconds: float = 5) -> T:
+async def until(condition: Callable[[], T | Awaitable[T]], seconds: float = 20) -> T:
     """Ask again and again until ``condition`` (plain or async) says something true; give that back.
 
     Fails the test after ``seconds`` with the condition's own source, so that one sees what never came true.

@@ -208,11 +208,15 @@ class Postgres(Server):
     @contextlib.asynccontextmanager
     async def connected(self, database: str = "postgres") -> AsyncIterator[Any]:
         """A plain connection of asyncpg's; no statement may take longer than a minute."""
-        connection = await _asyncpg().connect(self.url(database), timeout=10, command_timeout=60)
+        connection = await self.connect(database)
         try:
             yield connection
         finally:
             await connection.close(timeout=10)
+
+    async def connect(self, database: str = "postgres") -> Any:
+        """The same, to be closed by the caller."""
+        return await _asyncpg().connect(self.url(database), timeout=10, command_timeout=60)
 
 
 def _asyncpg() -> Any:

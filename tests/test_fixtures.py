@@ -6,6 +6,7 @@ import os
 import socket
 import sqlite3
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import asyncpg
@@ -42,9 +43,10 @@ async def test_a_database_comes_with_the_schema(database_url: str) -> None:
 
 
 @pytest.fixture
-def small_stock(postgres: Postgres, template_database: str) -> Stock:
+def small_stock(postgres: Postgres, template_database: str) -> Iterator[Stock]:
     """A stock of the test's own with nothing in it yet."""
-    return Stock(postgres, template_database, os.environ.get("PYTEST_XDIST_WORKER", "main"))
+    with Stock(postgres, template_database, os.environ.get("PYTEST_XDIST_WORKER", "main")) as made:
+        yield made
 
 
 def value(stock: Stock, name: str, query: str) -> Any:
@@ -156,15 +158,34 @@ def test_a_connection_to_the_outside_is_refused_and_remembered(guard: Guard) -> 
     assert said == "left the machine: connect to 192.0.2.1:80\nleft the machine: look-up of provider.example"
 
 
+def busy(seconds: float) -> None:
+    """Work for so long."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+async def test_a_step_that_only_waits_for_a_processor_holds_up_nobody(
+    guard: Guard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.guard.BLOCKING", 0.02)
+    monkeypatch.setattr("tests.guard._queued", time.perf_counter)  # as if it had waited all the time
+    done = asyncio.Event()
+
+    def step() -> None:
+        busy(0.3)
+        done.set()
+
+    asyncio.get_running_loop().call_soon(step)
+    await done.wait()
+    monkeypatch.undo()
+
+    assert guard.complaint() == ""
+
+
 async def test_a_step_that_holds_up_the_loop_is_remembered(guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tests.guard.BLOCKING", 0.02)
-
-    def busy() -> None:
-        end = time.perf_counter() + 0.03
-        while time.perf_counter() < end:
-            pass
-
-    asyncio.get_running_loop().call_soon(busy)
+    asyncio.get_running_loop().call_soon(busy, 0.3)
     await until(lambda: guard.slow)
 
     assert "busy" in guard.complaint()

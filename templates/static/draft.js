@@ -40,6 +40,7 @@ export class Draft {
 
   /** What this device had not got through yet is still here, whatever happened to the page. */
   begin() {
+    this.recall()
     let local = null
     try { local = JSON.parse(localStorage.getItem(this.key)) } catch { localStorage.removeItem(this.key) }
     if (!local?.content || local.content === this.saved) { localStorage.removeItem(this.key); return }
@@ -48,6 +49,15 @@ export class Draft {
     if ($('[name=subject]', this.form)) { $('[name=subject]', this.form).value = mine.subject || ''; $('[name=cc]', this.form).value = (mine.cc || []).join(', ') }
     if (local.version !== this.version && (there.text || there.attachments.length)) this.conflict({ ...there, version: this.version })
     else this.soon(0)
+  }
+
+  /** The server may have drawn this page a moment before it confirmed what was typed on the last one. */
+  recall() {
+    const sure = JSON.parse(sessionStorage.getItem(this.key) || 'null')
+    if (!sure || sure.version <= this.version) { sessionStorage.removeItem(this.key); return }
+    textOf(this.form).value = JSON.parse(sure.content).text
+    this.saved = this.content()
+    this.look()
   }
 
   get dirty() { return this.content() !== this.saved }
@@ -90,6 +100,7 @@ export class Draft {
     this.version = kept.version
     this.saved = content
     $('[name=draft]', this.form).value = kept.version
+    sessionStorage.setItem(this.key, JSON.stringify({ content, version: kept.version }))
     const left = JSON.parse(content), empty = !left.text.trim() && !left.attachments.length
     this.state(empty ? '' : this.box.dataset.saved.replace('{time}', new Date(kept.saved_at).toLocaleTimeString(document.documentElement.lang, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })))
     $('[data-drop]', this.form).hidden = empty

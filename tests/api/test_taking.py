@@ -13,6 +13,7 @@ import pytest
 from hub import claims
 from tests.api.conftest import Answer, House
 from tests.api.test_people import employee, north
+from tests.chaos.forks import Forks
 from tests.chaos.house import Process
 
 
@@ -69,14 +70,14 @@ Asking = Callable[[int, str, str, str], Any]
 
 
 @contextlib.asynccontextmanager
-async def two_processes(house: House, url: str, folder: Path, kind: str) -> AsyncIterator[Asking]:
+async def two_processes(house: House, url: str, folder: Path, kind: str, forks: Forks) -> AsyncIterator[Asking]:
     """Ask the house, on PostgreSQL two more processes of it in turn: ``ask(n, who, method, path)``."""
     bases = [house.base]
     processes = []
     if kind == "postgresql":
         environment = {"HUB_DATA": str(folder / "data"), "HUB_DATABASE": url, "HUB_LOG_LEVEL": "warning"}
         environment["HUB_TEST_CHAOS"] = '{"roles": ["web"]}'
-        processes = [Process(folder, environment, name) for name in ("one", "two")]
+        processes = [Process(folder, environment, name, forks) for name in ("one", "two")]
         for process in processes:
             await process.start()
         assert all([await process.ready(120) for process in processes]), processes[0].log()
@@ -97,12 +98,13 @@ async def two_processes(house: House, url: str, folder: Path, kind: str) -> Asyn
             await process.kill(15)
 
 
+@pytest.mark.xdist_group("forks")
 async def test_of_fifty_claims_at_once_exactly_one_wins_by_http(
-    house: House, database_url: str, database_kind: str, tmp_path: Path
+    house: House, database_url: str, database_kind: str, tmp_path: Path, forks: Forks
 ) -> None:
     home = await north(house)
     people = ["agent", "boss", "admin"]
-    async with two_processes(house, database_url, tmp_path, database_kind) as ask:
+    async with two_processes(house, database_url, tmp_path, database_kind, forks) as ask:
         said = await asyncio.gather(
             *(ask(n, people[n % 3], "PUT", f"/conversations/{home}/claim") for n in range(50)), return_exceptions=True
         )
@@ -125,12 +127,13 @@ async def happened(house: House) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.xdist_group("forks")
 async def test_of_fifty_who_ask_for_the_next_at_once_no_two_get_the_same_by_http(
-    house: House, database_url: str, database_kind: str, tmp_path: Path
+    house: House, database_url: str, database_kind: str, tmp_path: Path, forks: Forks
 ) -> None:
     homes = {await north(house), *(await many(house, "north", 19))}
     assert len(homes) == 20
-    async with two_processes(house, database_url, tmp_path, database_kind) as ask:
+    async with two_processes(house, database_url, tmp_path, database_kind, forks) as ask:
         said = await asyncio.gather(*(ask(n, "agent", "POST", "/queue/next") for n in range(50)))
 
     got = [answer.json["id"] for answer in said if answer.status == 200]

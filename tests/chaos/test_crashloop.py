@@ -1,7 +1,5 @@
 """What the hub acknowledged survives kill -9, exactly once; and the loop that shows it notices when it does not."""
 
-from collections.abc import Iterator
-
 import msgspec
 import pytest
 
@@ -12,14 +10,7 @@ from tests.chaos.forks import Forks
 SMALL = Plan(kills=3, messages=300, customers=12, drain=30)
 
 
-@pytest.fixture(scope="module")
-def forks() -> Iterator[Forks]:
-    """Processes that start at once."""
-    with Forks() as made:
-        yield made
-
-
-@pytest.mark.xdist_group("crashloop")  # they share what forks
+@pytest.mark.xdist_group("forks")
 @pytest.mark.parametrize("mutant", ["", "ack-early", "no-idempotency"])
 async def test_a_few_kills_lose_and_double_nothing_unless_sabotaged(mutant: str, forks: Forks) -> None:
     plan = msgspec.structs.replace(SMALL, drain=2) if mutant else SMALL

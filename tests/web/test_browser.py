@@ -18,7 +18,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(180),
     pytest.mark.may_block,
-    pytest.mark.xdist_group("browser"),  # one worker starts a browser, not each of them
     pytest.mark.asyncio(loop_scope="module"),
 ]
 
