@@ -28,6 +28,7 @@ employees = Table(
     number("capacity"),
     ref("deputy_id", "employees", null=True),
     Column("undo_seconds", BigInteger),
+    words("keyboard"),
 )
 
 presence = Table(

@@ -6,7 +6,20 @@ from aiohttp import web
 
 from hub import sessions
 from hub.http import FAILURE, HOUSE
-from hub.web import board, deeds, doors, drafting, files, metrics, pages, rendering, settings_routes, taking, widget
+from hub.web import (
+    board,
+    deeds,
+    doors,
+    drafting,
+    files,
+    metrics,
+    pages,
+    palette,
+    rendering,
+    settings_routes,
+    taking,
+    widget,
+)
 from hub.web.live import Live
 from hub.web.screens import failure_page, screen
 
@@ -48,6 +61,7 @@ def add_routes(app: web.Application) -> None:
         post(rf"/c/{{number:\d+}}/{name}", screen(getattr(deeds, name)))
     get(r"/customers/{number:\d+}", screen(pages.customer_page))
     get("/search", screen(pages.search_page))
+    get("/palette", screen(palette.palette_part))
     get("/me", screen(pages.me_page))
     post("/me/language", screen(deeds.set_language))
     get(r"/attachments/{number:\d+}", screen(files.attachment))

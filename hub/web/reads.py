@@ -29,12 +29,13 @@ CATCH_UP = 100
 
 
 class Around(Struct, frozen=True):
-    """What stands around every page: the views with their counts, the newest event the page knows, and what one is doing."""
+    """What stands around every page: the views with their counts, the newest event the page knows, what one is doing, one's keys."""
 
     counts: dict[str, int]
     teams: tuple[Team, ...]
     latest: int
     doing: str
+    keys: str
 
 
 class Listed(Struct, frozen=True):
@@ -98,8 +99,13 @@ def around(conn: Connection, actor: Actor) -> Around:
     """The sidebar: counts, and the actor's teams (for those who see everything: all)."""
     shown = tuple(t for t in _teams(conn) if actor.sees_all or t.id in actor.teams)
     doing = presence.one(conn, actor.id)  # whoever asks for a page is here, even before their stream says so
+    keys = conn.execute(sa.select(employees.c.keyboard).where(employees.c.id == actor.id)).scalar() or ""
     return Around(
-        inbox.counts(conn, actor), shown, events.latest(conn), "busy" if doing.calls else doing.chosen or "available"
+        inbox.counts(conn, actor),
+        shown,
+        events.latest(conn),
+        "busy" if doing.calls else doing.chosen or "available",
+        keys,
     )
 
 

@@ -7,6 +7,7 @@ from aiohttp import web
 from hub.access import Actor
 from hub.web import settings_absences as absences
 from hub.web import settings_hours as hours
+from hub.web import settings_keyboard as keyboard
 from hub.web import settings_people as people
 from hub.web import settings_replies as saved
 from hub.web import settings_routing as routing
@@ -46,6 +47,8 @@ def add_routes(app: web.Application) -> None:
         post(f"/settings/replies/{name}", screen(saved.save_reply))
         get(f"/settings/sla/{name}", screen(sla.policy_page))
         post(f"/settings/sla/{name}", screen(sla.save))
+    get(keyboard.PATH, screen(keyboard.keyboard_page))
+    post(keyboard.PATH, screen(keyboard.save_keyboard))
     post(f"/settings/absences/{one}/end", screen(absences.end_absence))
     get("/settings/replies", screen(saved.replies_page))
     post(f"/settings/replies/{one}/remove", screen(saved.remove_reply))

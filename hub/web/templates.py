@@ -19,6 +19,7 @@ from jinja2.visitor import NodeTransformer
 from hub.access import RIGHTS
 from hub.i18n import LANGUAGES, Catalogue, catalogue
 from hub.web.assets import Assets
+from hub.web.keys import for_page
 from hub.web.parts import LOOKS, OTHER, bare, hue, icon, initials, size
 
 #: Icon and colour by the kind of an address.
@@ -86,6 +87,7 @@ def _pages(words: Catalogue, assets: Assets, loader: jinja2.BaseLoader) -> Pages
         "asset": assets.__getitem__,
         "hue": hue,
         "initials": initials,
+        "keys_for": for_page,
         "size": size,
         "look": lambda kind: LOOKS.get(kind, OTHER),
         "address_look": lambda address: ADDRESS_LOOKS.get(address.partition(":")[0], OTHER),

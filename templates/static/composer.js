@@ -1,5 +1,5 @@
 // The composer of the conversation that is open: drafts, sending, and taking back what was sent. Everything works without it.
-import { $, $$, body, fetchPart, tell, textOf, typing } from './dom.js'
+import { $, $$, body, fetchPart, tell, textOf } from './dom.js'
 import { Draft } from './draft.js'
 import { fits, shown, takeFiles } from './files.js'
 import { mark, next, offerReplies, start as picks } from './picks.js'
@@ -163,9 +163,4 @@ export function start() {
     event.stopImmediatePropagation()
     submit(event.target)
   }, true)
-  document.addEventListener('keydown', event => {
-    if (event.key !== 'z' || event.ctrlKey || event.metaKey || event.altKey || typing(event.target)) return
-    const undo = $('#toast form')
-    if (undo) { event.preventDefault(); undo.requestSubmit() }
-  })
 }

@@ -61,7 +61,7 @@ export function apply(doc, mine, wanted = []) {
     if (put) frames(put)
   }
   for (const m of gone) $(`[data-message="${m}"]`, tl)?.remove()
-  replace($('#head'), $('#head', doc))
+  head(doc)
   const seen = items.dataset.seen || $('[name=seen]', doc)?.value, field = $('#composer [name=seen]')
   if (seen && field && +seen > +field.value) field.value = seen
   if (heard) say(heard)
@@ -69,6 +69,14 @@ export function apply(doc, mine, wanted = []) {
   else if (heard) { timeline.scrollTop = distance; $('#jumpnew').hidden = false }
   if ('more' in items.dataset || changed.size) refreshConversation()
   markSeen()
+}
+
+/** The head as it is now; ``own``: I have just changed it. Whoever stands on its heading stays there. */
+function head(doc, own) {
+  const old = $('#head'), fresh = $('#head', doc), within = old.contains(document.activeElement)
+  if (!fresh || (!own && busy(old) && !document.activeElement.matches('#head h1'))) return
+  replace(old, fresh, true)
+  if (within) $('#head h1').focus()
 }
 
 function markSeen() {
@@ -114,7 +122,7 @@ async function send(form, event) {
     form.closest('.ask')?.remove()
     if (!answer.ok && !$('#composer', doc)) { trouble($('#failure-words', doc)?.textContent.trim() || body.dataset.lost); return }
     if (!$('#composer', doc) || $('[data-conversation]', doc).dataset.conversation !== mine.number) { tell('hub:go', { url: answer.url, doc }); return }
-    document.activeElement?.closest('#head')?.querySelector('h1')?.focus()
+    head(doc, true)
     apply(doc, answer.ok && compose)
     replace($('#trouble'), $('#trouble', doc), true)
     if (compose) {

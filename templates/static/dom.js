@@ -27,6 +27,7 @@ export const busy = old => old.contains(document.activeElement) || $('details.me
 export function replace(old, fresh, force) {
   if (!old || !fresh || old.outerHTML === fresh.outerHTML || (!force && busy(old))) return
   old.replaceWith(fresh)
+  tell('hub:drawn', fresh)
 }
 
 /** What went wrong, above the box where one writes. */

@@ -77,7 +77,6 @@ function escape() {
 export function start() {
   document.addEventListener('hub:hint', person)
   document.addEventListener('keydown', event => {
-    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) event.target.closest('[data-compose]')?.requestSubmit()
     if (event.key === 'Escape') escape()
   })
   document.addEventListener('click', event => {

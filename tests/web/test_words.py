@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from hub.i18n import LANGUAGES, Catalogue, catalogue, chosen, read_po
+from hub.web import keys
 from hub.web.when import When, zone
 
 ROOT = Path(__file__).parent.parent.parent
@@ -21,9 +22,11 @@ def sources() -> list[Path]:
 
 def asked() -> set[str]:
     texts = [path.read_text("utf-8") for path in sources()]
-    return {m[2] for text in texts for m in ASKED.finditer(text)} | {
-        m[2] for text in texts for m in PLURALS.finditer(text)
-    }
+    return (
+        {b.label for b in keys.table()}
+        | {m[2] for text in texts for m in ASKED.finditer(text)}
+        | {m[2] for text in texts for m in PLURALS.finditer(text)}
+    )
 
 
 def test_every_text_of_the_screens_is_translated() -> None:
