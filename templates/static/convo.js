@@ -110,13 +110,14 @@ async function loadOlder(event) {
 /** A form of the conversation, sent without leaving the page. */
 async function send(form, event) {
   event.preventDefault()
-  const mine = here, button = $('button:not([type=button]):not([form])', form), compose = form.dataset.compose
+  const mine = here, button = $('button.btn-p:not([type=button]):not([form]), button:not([type=button]):not([form])', form), compose = form.dataset.compose
   if (button.disabled) return
+  const data = () => new FormData(form, event.submitter?.form === form ? event.submitter : null)
   button.disabled = true
   const hook = { form, ready: true }
   try {
     if (compose) { tell('hub:sending', hook); if (!await hook.ready) return }
-    const { answer, doc } = await fetchPart(form.action, { method: 'POST', body: form.enctype.startsWith('multipart') ? new FormData(form) : new URLSearchParams(new FormData(form)) })
+    const { answer, doc } = await fetchPart(form.action, { method: 'POST', body: form.enctype.startsWith('multipart') ? data() : new URLSearchParams(data()) })
     if (here !== mine) { if (compose && answer.ok) tell('hub:sent', { form, away: true }); refreshList(); return }
     if (!compose) form.closest('details.menu')?.removeAttribute('open')
     form.closest('.ask')?.remove()

@@ -27,7 +27,8 @@ export function fit(wish, text) {
 const best = (wish, all) => all.map(x => ({ ...x, score: fit(wish, folded(`${x.label} ${x.also || ''}`)) })).filter(x => x.score > 0).sort((a, b) => b.score - a.score).slice(0, MOST)
 
 function actions() {
-  return bindings().filter(b => !['palette', 'leave'].includes(b.id) && !/^(go_|focus_|item_|theirs_|select)/.test(b.id) && possible(b))
+  return bindings().filter(b => !['palette', 'leave'].includes(b.id) && !/^(go_|focus_|item_|theirs_|select|next|previous|open|apply)/.test(b.id) && possible(b))
+    .sort((a, b) => (b.scope === 'conversation') - (a.scope === 'conversation'))
     .map(b => ({ label: b.label, also: b.also, key: b.keys[0] && readable(b.keys[0]), work: () => run(b.id) }))
 }
 
