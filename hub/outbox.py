@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import conversations, directory, events, holds, identity, presence, search, sla
+from hub import conversations, directory, events, holds, identity, presence, search, sla, ways
 from hub.access import Actor, access_conversation, access_customer, require
 from hub.adapter import Traits
 from hub.channels import Channels, Ready
@@ -253,6 +253,11 @@ def _write(
     answered: int | None = None,
 ) -> int:
     _check(channel.adapter.traits, channel.config.name, draft, to)
+    if ways.closed(conn, home.customer_id, channel):
+        hours, name = channel.adapter.traits.window_hours, channel.config.name
+        raise CannotSend(
+            f"“{name}” takes free text only for {hours} hours after the customer's last message. Reply by another channel."
+        )
     files = _own_files(conn, actor, draft.files)
     recipients = list(dict.fromkeys(p.address for p in (*to, *draft.cc)))
     d = directory.current(conn)

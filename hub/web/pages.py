@@ -27,20 +27,7 @@ from hub.web.reads import Listed, Opened
 from hub.web.rendering import show, when_for, words_for
 from hub.web.screens import is_panes, number_in, positive
 from hub.web.views import acted, entries
-
-
-class Way(Struct, frozen=True):
-    """A way to answer: a channel and the customer's address on it. ``subject`` and ``cc``: it knows them; files have at most
-    ``file_bytes``.
-    """
-
-    id: int
-    kind: str
-    name: str
-    address: str
-    subject: bool
-    cc: bool
-    file_bytes: int
+from hub.web.ways import ways
 
 
 class Composer(Struct, frozen=True):
@@ -130,13 +117,13 @@ async def _listed(request: web.Request, actor: Actor, place: Place) -> Listed:
 
 
 def _both(
-    conn: Connection, actor: Actor, place: Place, number: int, before: int, panes: bool
+    conn: Connection, actor: Actor, known: Channels, place: Place, number: int, before: int, panes: bool
 ) -> tuple[Opened, Listed | None]:
     """Conversation and list in one read. When the list is none of the actor's, all of theirs stands beside.
 
     ``panes``: the list stands on the screen already.
     """
-    found = reads.opened(conn, actor, number, before)
+    found = reads.opened(conn, actor, number, before, known)
     if panes:
         return found, None
     try:
@@ -164,12 +151,12 @@ async def show_conversation(
     """
     house, place = request.app[HOUSE], beside(request.query)
     before = positive(request.query.get("before", ""))
-    opened, listed = await house.hub.db.read(_both, actor, place, number, before, is_panes(request))
+    opened, listed = await house.hub.db.read(_both, actor, house.hub.channels, place, number, before, is_panes(request))
     if listed is not None and listed.team is None and place.view == "team":
         place = Place("all")
     row, stretch = opened.row, opened.timeline
     when = when_for(request, words_for(request, actor))
-    shown = _filled(request, composer, house.hub.channels, opened, actor)
+    shown = _filled(request, composer, opened, actor)
     said = entries(
         stretch.items,
         opened.names,
@@ -184,7 +171,7 @@ async def show_conversation(
         current=number, cursor="", row=row, entries=said, older=stretch.older, customer=opened.customer,
         others=opened.others, people=opened.people, all_teams=opened.all_teams, latest=opened.latest,
         steps=reasons.each_in_words(row.reason, when.words.language, when.until), ask=ask,
-        ways=ways(house.hub.channels, opened),
+        ways=ways(opened.ways, when), usable=[way.id for way in opened.ways if not way.why],
         gone=_gone(request, opened), composer=shown, acts=acted(shown.actions, opened.names, when.words),
         seen=row.last_message_id, before=before,
         may_reply=actor.role in RIGHTS["reply"], may_assign=actor.role in RIGHTS["assign"],
@@ -199,29 +186,9 @@ def _unread_from(opened: Opened) -> int:
     return inbound[-count] - 1 if 0 < count <= len(inbound) and len(opened.timeline.items) > count else 0
 
 
-def ways(channels: Channels, opened: Opened) -> list[Way]:
-    """The channels that can carry an answer to one of the customer's addresses, the one they last wrote on first."""
-    found = []
-    for ready in channels.by_id.values():
-        traits = ready.adapter.traits
-        address = next(
-            (i.address for i in opened.customer.identities if i.address.startswith(f"{traits.address_kind}:")), ""
-        )
-        if traits.can_send and address:
-            about = (traits.subject, traits.cc, traits.max_file_bytes)
-            found.append(Way(ready.id, ready.config.kind, ready.config.name, bare(address), *about))
-    last = _last_channel(opened)
-    return sorted(found, key=lambda way: way.id != last)
-
-
-def _last_channel(opened: Opened) -> int:
-    inbound = [i.message.channel_id for i in opened.timeline.items if i.message and i.message.direction == "in"]
-    return (inbound[-1] if inbound else None) or opened.row.channel_id
-
-
-def _filled(request: web.Request, composer: Composer, channels: Channels, opened: Opened, actor: Actor) -> Composer:
+def _filled(request: web.Request, composer: Composer, opened: Opened, actor: Actor) -> Composer:
     """The box with the drafts in it, unless it comes back with what somebody was just sending."""
-    possible = bool(ways(channels, opened)) and actor.role in RIGHTS["reply"]
+    possible = any(not way.why for way in opened.ways) and actor.role in RIGHTS["reply"]
     alive = {mode: kept for mode, kept in opened.drafts.items() if kept.alive}
     mode = composer.mode or request.query.get("mode", "") or ("note" if set(alive) == {"note"} else "reply")
     reply, note = alive.get("reply"), alive.get("note")

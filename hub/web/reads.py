@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import directory, drafts, events, holds, inbox, presence, timeline
+from hub import directory, drafts, events, holds, inbox, presence, timeline, ways
 from hub.access import Actor, access_customer, access_envelope
+from hub.channels import Channels
 from hub.clock import now
 from hub.drafts import Kept, Mode
 from hub.holds import Hold
@@ -18,6 +19,7 @@ from hub.outbox import NotFound
 from hub.tables import channels, customers, employees, identities, teams
 from hub.tables import events as events_table
 from hub.timeline import Item, MessageView
+from hub.ways import Way
 from hub.web.mates import Mate, mate, mates
 from hub.web.places import Place, Team
 from hub.web.views import Names
@@ -93,6 +95,7 @@ class Opened(Struct, frozen=True):
     latest: int
     drafts: Mapping[Mode, Kept]
     held: Hold | None
+    ways: tuple[Way, ...]
 
 
 def around(conn: Connection, actor: Actor) -> Around:
@@ -147,8 +150,8 @@ def names(conn: Connection) -> tuple[Names, tuple[Team, ...]]:
     return known, every
 
 
-def opened(conn: Connection, actor: Actor, number: int, before: int = 0) -> Opened:
-    """A conversation; with ``before`` the entries above that one. Raises `NotFound`."""
+def opened(conn: Connection, actor: Actor, number: int, before: int = 0, channels: Channels | None = None) -> Opened:
+    """A conversation; with ``before`` the entries above that one, with ``channels`` how it can be answered. Raises `NotFound`."""
     latest = events.latest(conn)
     row = inbox.one(conn, actor, number)
     if row is None:
@@ -166,6 +169,7 @@ def opened(conn: Connection, actor: Actor, number: int, before: int = 0) -> Open
         latest,
         drafts.of_conversation(conn, actor, number),
         holds.latest(conn, actor.id),
+        tuple(ways.of(conn, channels, row.customer_id, row.channel_id)) if channels else (),
     )
 
 

@@ -2,6 +2,7 @@
 import { $, $$, body, fetchPart, tell, textOf } from './dom.js'
 import { Draft } from './draft.js'
 import { fits, shown, takeFiles } from './files.js'
+import { chooseWay, chosenWay, late, unwatchWay, watchWay } from './via.js'
 import { mark, next, offerReplies, start as picks } from './picks.js'
 
 let box = null, number = '', drafts = new Map(), replying = null, counting = 0
@@ -19,7 +20,7 @@ function begin(section, opened) {
   $('#newer', box).addEventListener('click', event => decide(event.target.closest('[data-newer]')?.dataset.newer))
   if (replying) {
     const reply = drafts.get(replying)
-    $('[name=via]', box)?.addEventListener('change', () => { fits(box); reply.changed() })
+    watchWay(box, replying, () => { fits(box); reply.changed() })
     $('[data-sure]', replying).addEventListener('click', () => replying.requestSubmit())
     takeFiles(reply)
     offerReplies(reply, opened)
@@ -32,6 +33,7 @@ function end() {
   for (const draft of drafts.values()) if (!draft.sending) draft.save()
   drafts = new Map()
   box = replying = null
+  unwatchWay()
   clearInterval(counting)
 }
 
@@ -46,7 +48,7 @@ function decide(wish) {
 async function before(form) {
   const draft = drafts.get(form)
   if (draft.uploads.size) { tell('hub:trouble', box.dataset.wait); return false }
-  if (form === replying && (next(form) || doubtful(form))) return false
+  if (form === replying && (late(box, form) || next(form) || doubtful(form))) return false
   draft.sending = true
   clearTimeout(draft.timer)
   await draft.busy
@@ -82,7 +84,7 @@ const ATTACHED = /(^|[^\p{L}])(attach(ed|ments?)|enclosed|anbei|anlage|anhang|an
 
 /** Is something probably forgotten? Asked once: who sends again means it. */
 function doubtful(form) {
-  const bar = $('[data-doubt]', form), way = $('[name=via]', box)?.selectedOptions[0], subject = $('[name=subject]', form)
+  const bar = $('[data-doubt]', form), way = chosenWay(box), subject = $('[name=subject]', form)
   const own = textOf(form).value.split('\n').filter(line => !line.startsWith('>')).join('\n')
   const noFile = ATTACHED.test(own) && !$('[name=file]:checked', form)
   const noSubject = !!subject && 'subject' in (way?.dataset || {}) && !subject.value.trim() && !subject.placeholder
@@ -132,8 +134,7 @@ function adopt(there, which) {
     textOf(form).value = textOf(fresh).value
     for (const name of ['cc', 'subject']) if ($(`[name=${name}]`, form)) $(`[name=${name}]`, form).value = $(`[name=${name}]`, fresh).value
     for (const name of ['data-kept', 'data-acts']) $(`[${name}]`, form)?.replaceChildren(...$(`[${name}]`, fresh).children)
-    const via = $('[name=via]', there)
-    if (via && draft.mode === 'reply' && $('option[selected]', via)) $('[name=via]', box).value = via.value
+    if (draft.mode === 'reply') chooseWay(box, chosenWay(there)?.value)
     draft.newer = null
     draft.settled(+$('[name=draft]', fresh).value)
     draft.state($('[data-state]', fresh).textContent)

@@ -1,6 +1,7 @@
 // A draft: kept on the server, and on this device until the server has confirmed it.
 import { $, $$, body, tell, textOf } from './dom.js'
 import { chip, shown } from './files.js'
+import { chooseWay, chosenWay } from './via.js'
 
 const SOON = 600, LATER = 5000, MOST_KEEPALIVE = 60000
 const api = '/api/v1'
@@ -29,7 +30,7 @@ export class Draft {
     const values = name => $$(`[name=${name}]:checked`, this.form).map(i => i.value)
     const said = { text: textOf(this.form).value, via: null, cc: [], subject: '', attachments: [], actions: [] }
     if (this.mode === 'reply') {
-      said.via = $('[name=via]', this.box)?.value || null
+      said.via = chosenWay(this.box)?.value || null
       said.cc = ($('[name=cc]', this.form)?.value || '').split(/[,\n]/).map(s => s.trim()).filter(Boolean)
       said.subject = $('[name=subject]', this.form)?.value || ''
       said.attachments = values('file').sort((a, b) => a - b)
@@ -160,8 +161,7 @@ export class Draft {
   fill(kept) {
     textOf(this.form).value = kept.text
     if (this.mode === 'reply') {
-      const via = $('[name=via]', this.box)
-      if (kept.via && via) via.value = kept.via
+      chooseWay(this.box, kept.via)
       if ($('[name=subject]', this.form)) { $('[name=subject]', this.form).value = kept.subject; $('[name=cc]', this.form).value = kept.cc.map(a => a.replace(/^\w+:/, '')).join(', ') }
       const files = kept.attachments.map(f => typeof f === 'object' ? chip(f) : $$('[name=file]', this.form).find(i => i.value === f)?.closest('label')).filter(Boolean)
       $('[data-kept]', this.form).replaceChildren(...files)

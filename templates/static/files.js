@@ -1,9 +1,10 @@
 // Files of an answer: they go up at once, and the channel's limit is known before.
 import { $, $$, tell, textOf } from './dom.js'
+import { chosenWay } from './via.js'
 
 const sized = n => n < 1000 ? `${n} B` : n < 1e6 ? `${Math.round(n / 1000)} kB` : `${(n / 1e6).toFixed(1)} MB`
 export const copyOf = id => $(id).content.firstElementChild.cloneNode(true)
-const most = box => +($('[name=via]', box)?.selectedOptions[0]?.dataset.bytes || 0)
+const most = box => +(chosenWay(box)?.dataset.bytes || 0)
 
 /** A file that the server has, as the composer shows it. */
 export function chip(file) {

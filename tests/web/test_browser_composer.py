@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from adapters.api import Channel as Api
 from hub import accounts, replies
 from tests.fakes import lacking, until
 from tests.web.conftest import Site, running
@@ -257,3 +259,51 @@ async def test_axe_finds_no_barrier_in_the_composer(chrome: Any, site: Site) -> 
         said += await barriers(script, page, path)
 
     assert said == []
+
+
+async def test_the_channel_is_changed_and_the_text_stays_and_a_closed_window_offers_another_way(
+    chrome: Any,  # noqa: F811
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """C1, C2: the clock passes while somebody types."""
+    number = await site.say("Hello", "kunde")
+    await site.write(_second_channel, site)
+    await site.server.hub.load_channels()
+    monkeypatch.setattr(Api, "traits", msgspec.structs.replace(Api.traits, window_hours=24))
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/c/{number}")
+    await page.fill("#reply-text", "Half a sentence")
+    assert "Free text for another 23 h" in await page.inner_text("[data-window]")
+
+    await page.click(".viabox summary")
+    await page.check("[name=via][data-name=Post]", force=True)
+    assert await page.inner_text("[data-via-name]") == "Post"
+    assert not await page.is_visible("[data-window]")
+    await page.check("[name=via]:not([data-name=Post])", force=True)
+    assert await page.input_value("#reply-text") == "Half a sentence"
+    await page.keyboard.press("Escape")
+    await page.evaluate("document.querySelector('[name=via]:checked').dataset.until = Date.now() - 1000")
+    await page.click(".f-reply button.btn-p")
+    await page.wait_for_selector("[data-over] >> text=Your text is kept")
+    assert await page.locator(".bub.out").count() == 0
+    await page.click("[data-instead]")
+    await page.wait_for_selector("[data-no-subject]:not([hidden])")
+    await page.click("[data-sure]")
+
+    await page.wait_for_selector("[data-message] .card.out >> text=Half a sentence")
+    assert page.complaints == []
+
+
+def _second_channel(conn: Any, site: Site) -> None:
+    """The firm has a mailbox too."""
+    from hub import administration
+
+    given = {"address": "us@firm.example", "smtp.host": "127.0.0.1", "smtp.port": 9, "smtp.tls": "none"}
+    administration.add_channel(conn, site.server.hub.box, "email", "Post", given)
+    conn.execute(
+        sa.text(
+            "INSERT INTO identities (id, customer_id, address, bare, created_at)"
+            " SELECT 900, customer_id, 'email:kunde@posteo.example', 'kunde@posteo.example', 1 FROM conversations"
+        )
+    )

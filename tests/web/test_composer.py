@@ -138,7 +138,7 @@ async def test_saved_replies_come_filled_with_what_they_do_and_do_it_when_sent(s
     assert await scalar(site, "SELECT tag FROM tags") == "vip"
     back = await anna.send(sent, "#toast form")
     assert await scalar(site, "SELECT status FROM conversations") == "open"
-    assert [c.attributes["value"] for c in back.all("[name=act]")] == ["tag:vip", "status:closed", "assign:me"]
+    assert [c.attributes["value"] for c in back.all("input[name=act]")] == ["tag:vip", "status:closed", "assign:me"]
 
 
 async def test_everybody_chooses_how_long_sending_can_be_undone(site: Site) -> None:
