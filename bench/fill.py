@@ -327,8 +327,9 @@ def _set_counters(conn: Connection, values: dict[str, int]) -> None:
     )
 
 
-def _columns(table: str) -> list[str]:
-    return [c.name for c in metadata.tables[table].columns]
+def _columns(table: str, values: Sequence[tuple[Any, ...]]) -> list[str]:
+    """The columns that are filled; those added to the table's end since keep their defaults."""
+    return [c.name for c in metadata.tables[table].columns][: len(values[0]) if values else None]
 
 
 def _blocks(house: House) -> Iterable[tuple[Rows, list[tuple[int, str]]]]:
@@ -359,8 +360,9 @@ def _fill_sqlite(path: str, house: House) -> None:
         for rows, index in _blocks(house):
             db.execute("BEGIN")
             for table, values in rows.items():
-                marks = ", ".join("?" * len(_columns(table)))
-                db.executemany(f"INSERT INTO {table} ({', '.join(_columns(table))}) VALUES ({marks})", values)
+                columns = _columns(table, values)
+                marks = ", ".join("?" * len(columns))
+                db.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks})", values)
             db.executemany("INSERT INTO message_search (rowid, text) VALUES (?, ?)", index)
             db.execute("COMMIT")
         for _, sql in made_later:
@@ -393,7 +395,7 @@ async def _fill_postgres(url: str, house: House) -> None:
         await conn.execute("CREATE TEMP TABLE unindexed (id BIGINT, text TEXT)")
         for rows, index in _blocks(house):
             for table, values in rows.items():
-                await conn.copy_records_to_table(table, records=values, columns=_columns(table))
+                await conn.copy_records_to_table(table, records=values, columns=_columns(table, values))
             await conn.copy_records_to_table("unindexed", records=[(n, " ".join(split(text))) for n, text in index])
             await conn.execute(
                 "INSERT INTO message_search SELECT id, strip(to_tsvector('simple', text)) FROM unindexed; TRUNCATE unindexed"

@@ -21,7 +21,7 @@ FLOORS = [
     "adapter database sql tables blobs secretbox bus redisbus migrations tasks sandbox sandbox_worker",
     "channels core",
     "identity conversations entries directory keywords routing reasons situations assignment presence sla events timeline search "
-    "access accounts inbox journal once receipts holds",
+    "access accounts inbox journal once receipts holds ways",
     "ingest reading outbox delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
     "simulation_worker staff board draft sheets roster ownership drafts undo replies composing visitors",
