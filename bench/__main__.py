@@ -1,6 +1,6 @@
 """All measurements, each with its bars beside it: one line for people and one line of JSON.
 
-    python -m bench [--quick] [--database URL] [ingest mail delivery live pages simulation]
+    python -m bench [--quick] [--database URL] [ingest mail delivery live pages clicks simulation]
 
 Without --database on SQLite and on a PostgreSQL of its own (fsync on). URL is postgresql://… of a server where databases may be
 made, or the word sqlite.
@@ -20,10 +20,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import delivery, ingest, live, mail, pages, routing, servers, simulation
+from bench import clicks, delivery, ingest, live, mail, pages, routing, servers, simulation
 from bench.fill import Filled, fill
 
-BENCHES = ("ingest", "routing", "mail", "delivery", "live", "pages", "simulation")
+BENCHES = ("ingest", "routing", "mail", "delivery", "live", "pages", "clicks", "simulation")
 #: Messages per second over HTTP, their share of what one durable insert allows, and how much a full house may cost.
 INGEST_BAR, INGEST_SHARE, FULL_BAR = 1000.0, 0.25, 0.8
 
@@ -139,6 +139,15 @@ def run_pages(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]
             sizes[count] = pages.measure(url, inside, Path(folder), 20 if quick else 200)
     for record in pages.verdict(sizes):
         yield f"page {record.pop('page')}", record
+
+
+def run_clicks(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The inbox in a browser, with 100,000 conversations."""
+    figures = clicks.run(*house.filled(20_000 if quick else 1_000_000), quick)
+    if figures:
+        yield "clicks", figures
+    else:
+        print("  (clicks: no Playwright or no Chromium here)", file=sys.stderr)
 
 
 def run_simulation(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
