@@ -92,7 +92,8 @@ def message_row(e: Entry, home: Current) -> dict[str, Any]:
 
 
 def _details(m: Message) -> str:
-    if not (m.to or m.cc or m.flags or m.also or m.references or m.reply_to or m.language or m.fields):
+    said = m.to or m.cc or m.flags or m.also or m.references or m.reply_to or m.language or m.fields
+    if not (said or m.call or m.visit or m.spot):
         return ""
     return msgspec.json.encode(
         Details(
@@ -104,6 +105,9 @@ def _details(m: Message) -> str:
             m.reply_to,
             m.language,
             m.fields,
+            m.call,
+            m.visit,
+            m.spot,
         )
     ).decode()
 

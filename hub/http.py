@@ -197,7 +197,7 @@ def _headers(request: web.Request, answer: web.StreamResponse, nonce: str) -> No
     headers.setdefault(
         "Content-Security-Policy",
         f"default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:;"
-        " font-src 'self'; connect-src 'self'; form-action 'self'; frame-src 'self'; base-uri 'none';"
+        " font-src 'self'; media-src 'self'; connect-src 'self'; form-action 'self'; frame-src 'self'; base-uri 'none';"
         f" frame-ancestors {around}",
     )
     if request.app[HOUSE].secure:

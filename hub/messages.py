@@ -15,6 +15,7 @@ Direction = Literal["in", "out", "internal"]
 Status = Literal["open", "waiting", "snoozed", "closed"]
 ReceiptState = Literal["sent", "delivered", "read", "failed"]
 Role = Literal["admin", "supervisor", "agent", "light"]
+CallOutcome = Literal["answered", "missed", "declined", "voicemail", "failed"]
 
 #: Flags a message may carry: set by adapters, shown to people, never a reason to drop anything.
 Flag = Literal["auto_reply", "bounce", "bulk", "unreadable", "truncated"]
@@ -53,6 +54,61 @@ class File(Struct, frozen=True):
     inline_id: str = ""
 
 
+class Call(Struct, frozen=True, omit_defaults=True):
+    """A telephone call. Seconds waited until somebody answered (or the caller gave up) and talked; ``agent_id`` is the employee who
+    talked, ``queue`` where the caller waited. The recording is the message's first file of sound; ``wave`` is how loud it is from
+    beginning to end, 0 to 100, at most 120 values.
+    """
+
+    outcome: CallOutcome = "answered"
+    waited_seconds: int = 0
+    talked_seconds: int = 0
+    agent_id: int = 0
+    queue: str = ""
+    wrap_up: str = ""
+    transcript: str = ""
+    wave: tuple[int, ...] = ()
+
+
+class Task(Struct, frozen=True, omit_defaults=True):
+    """Something to be done: by whom (an employee's id, 0: nobody yet) and until when."""
+
+    text: str
+    due_at: int | None = None
+    person_id: int = 0
+    done: bool = False
+
+
+class Visit(Struct, frozen=True, omit_defaults=True):
+    """Somebody met somebody. ``purpose`` is the kind of visit in words, ``host_id`` an employee, ``signed_in`` how (qr, kiosk, desk,
+    app, or words); what came of it is the message's text, photographs and the signature are its files.
+    """
+
+    purpose: str = ""
+    arrived_at: int | None = None
+    left_at: int | None = None
+    host_id: int = 0
+    host: str = ""
+    location: str = ""
+    signed_in: str = ""
+    task: Task | None = None
+
+
+class Spot(Struct, frozen=True, omit_defaults=True):
+    """A place on the earth that somebody sent; degrees."""
+
+    latitude: float
+    longitude: float
+    name: str = ""
+
+
+class Reaction(Struct, frozen=True):
+    """A sign somebody put under a message."""
+
+    sign: str
+    who: str = ""
+
+
 class Message(Struct, frozen=True):
     """One message as its adapter understood it.
 
@@ -62,7 +118,8 @@ class Message(Struct, frozen=True):
     used for order; None when unknown. ``html`` is already sanitised; ``visible_text`` is the newly written part.
     ``external_id`` is an id that people or other servers use for it (Message-ID without angle brackets).
     ``also`` are further addresses the sender claims to own, unverified. ``language`` is what the message says of itself (de, en-GB);
-    ``fields`` are choices the customer made (a form's field, a number pressed), by name.
+    ``fields`` are choices the customer made (a form's field, a number pressed), by name. A call has ``call``, a visit ``visit``, a
+    place that was sent ``spot``: only channels that know of such things from a provider they trust fill them.
     """
 
     provider_id: str
@@ -84,10 +141,13 @@ class Message(Struct, frozen=True):
     flags: tuple[Flag, ...] = ()
     language: str = ""
     fields: dict[str, str] = {}
+    call: Call | None = None
+    visit: Visit | None = None
+    spot: Spot | None = None
 
 
 class Details(Struct, frozen=True, omit_defaults=True):
-    """What a message has besides its columns; JSON in `messages.details`."""
+    """What a message has besides its columns; JSON in `messages.details`. ``edited_at`` and ``deleted_at``: by whoever wrote it."""
 
     to: tuple[tuple[str, str], ...] = ()
     cc: tuple[tuple[str, str], ...] = ()
@@ -97,6 +157,12 @@ class Details(Struct, frozen=True, omit_defaults=True):
     reply_to: str = ""
     language: str = ""
     fields: dict[str, str] = {}
+    call: Call | None = None
+    visit: Visit | None = None
+    spot: Spot | None = None
+    reactions: tuple[Reaction, ...] = ()
+    edited_at: int | None = None
+    deleted_at: int | None = None
 
 
 class Receipt(Struct, frozen=True):

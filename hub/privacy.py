@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import drafts, events, identity, search
+from hub import drafts, events, identity, looking, search
 from hub.blobs import Blobs
 from hub.clock import now, rfc3339
 from hub.core import Hub
@@ -254,6 +254,7 @@ def _erase_messages(conn: Connection, homes: Sequence[int]) -> tuple[int, set[st
     a = attachments.c
     names = set(conn.execute(sa.select(a.sha256).where(among(a.message_id, ids))).scalars())
     conn.execute(sa.delete(attachments).where(among(a.message_id, ids)))
+    looking.forget(conn, ids)
     d = deliveries.c
     waiting = sa.case((d.state.in_(("queued", "sending")), "failed"), else_=d.state)
     conn.execute(
@@ -294,6 +295,7 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
     of_theirs = sa.or_(among(participants.c.conversation_id, homes), among(participants.c.address, addresses))
     conn.execute(sa.delete(participants).where(of_theirs))
     conn.execute(sa.delete(identities).where(among(identities.c.customer_id, people)))
+    looking.forget_senders(conn, addresses)
     conn.execute(
         sa.update(customers)
         .where(among(customers.c.id, people))

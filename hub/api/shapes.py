@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from hub import inbox, reasons, sla
 from hub.access import Actor
@@ -65,7 +65,10 @@ class DeliveryState(Struct, frozen=True):
 
 
 class Message(Struct, frozen=True, kw_only=True):
-    """One entry said by someone. ``visible_text`` is the newly written part; ``at`` the sender's time, ``received_at`` ours."""
+    """One entry said by someone. ``visible_text`` is the newly written part; ``at`` the sender's time, ``received_at`` ours.
+
+    A call also has waited_seconds, talked_seconds, outcome and recording; a visit arrived_at, left_at, host (an employee) and location.
+    """
 
     id: str
     conversation: str
@@ -90,6 +93,14 @@ class Message(Struct, frozen=True, kw_only=True):
     flags: list[str]
     delivery: DeliveryState | None
     deliveries: list[Delivery]
+    waited_seconds: int | UnsetType = UNSET
+    talked_seconds: int | UnsetType = UNSET
+    outcome: str | UnsetType = UNSET
+    recording: Attachment | UnsetType | None = UNSET
+    arrived_at: str | UnsetType | None = UNSET
+    left_at: str | UnsetType | None = UNSET
+    host: str | UnsetType | None = UNSET
+    location: str | UnsetType = UNSET
 
 
 class MessageItem(Message, frozen=True, kw_only=True, tag_field="type", tag="message"):
@@ -271,7 +282,29 @@ def _fields(view: MessageView) -> dict[str, Any]:
         if worst
         else None,
         "deliveries": [delivery(d) for d in view.deliveries],
+        **_contact(view),
     }
+
+
+def _contact(view: MessageView) -> dict[str, Any]:
+    """What a call or a visit has besides."""
+    call, visit = view.details.call, view.details.visit
+    if call is not None:
+        sound = next((f for f in view.files if f.type.startswith("audio/")), None)
+        return {
+            "waited_seconds": call.waited_seconds,
+            "talked_seconds": call.talked_seconds,
+            "outcome": call.outcome,
+            "recording": attachment(sound) if sound else None,
+        }
+    if visit is not None:
+        return {
+            "arrived_at": rfc3339(visit.arrived_at),
+            "left_at": rfc3339(visit.left_at),
+            "host": name(visit.host_id or None),
+            "location": visit.location,
+        }
+    return {}
 
 
 def message(view: MessageView) -> Message:

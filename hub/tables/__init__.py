@@ -35,6 +35,7 @@ from hub.tables.house import (
     teams,
     tokens,
 )
+from hub.tables.looking import heights, picture_senders
 from hub.tables.routing import (
     offers,
     routing_rules,
@@ -59,6 +60,7 @@ __all__ = [
     "employees",
     "events",
     "facts",
+    "heights",
     "holds",
     "hours",
     "identities",
@@ -70,6 +72,7 @@ __all__ = [
     "offers",
     "one_time_links",
     "participants",
+    "picture_senders",
     "presence",
     "routing_rules",
     "saved_replies",

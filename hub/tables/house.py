@@ -29,6 +29,7 @@ employees = Table(
     ref("deputy_id", "employees", null=True),
     Column("undo_seconds", BigInteger),
     words("keyboard"),
+    words("history"),
 )
 
 presence = Table(

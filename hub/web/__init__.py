@@ -12,6 +12,8 @@ from hub.web import (
     doors,
     drafting,
     files,
+    further,
+    looks,
     metrics,
     pages,
     palette,
@@ -29,6 +31,7 @@ def add_routes(app: web.Application) -> None:
     rendering.setup(app)
     sessions.prepare(app)
     doors.setup(app)
+    looks.setup(app)
     app[FAILURE] = failure_page
     app[doors.LIVE] = live = Live(app[HOUSE])
     app[board.BOARDS] = board.Boards()
@@ -57,6 +60,13 @@ def add_routes(app: web.Application) -> None:
         get(f"{path}/rows", screen(pages.list_page))
     get(r"/c/{number:\d+}", screen(pages.conversation_page))
     get(r"/c/{number:\d+}/items", screen(pages.items_part))
+    get(r"/c/{number:\d+}/more", screen(further.more_part))
+    get(r"/c/{number:\d+}/chapter", screen(further.chapter_part))
+    get(r"/customers/{number:\d+}/more", screen(further.customer_part))
+    get("/proxy/image", screen(looks.proxied))
+    get(r"/messages/{number:\d+}/files.zip", screen(looks.all_files))
+    post(r"/messages/{number:\d+}/height", screen(looks.height))
+    post(r"/messages/{number:\d+}/pictures", screen(looks.pictures))
     for name in ("reply", "note", "assign", "status", "tags", "seen"):
         post(rf"/c/{{number:\d+}}/{name}", screen(getattr(deeds, name)))
     get(r"/customers/{number:\d+}", screen(pages.customer_page))

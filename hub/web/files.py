@@ -2,59 +2,78 @@
 
 from __future__ import annotations
 
-import re
+import asyncio
+from pathlib import Path
 
 from aiohttp import web
 
-from hub import files
+from hub import files, sniffing
 from hub.access import Actor, access_attachment
 from hub.files import disposition, with_pictures
-from hub.http import HOUSE
+from hub.http import HOUSE, House
+from hub.i18n import Catalogue
 from hub.outbox import NotFound
-from hub.web import reads
-from hub.web.rendering import ASSETS
+from hub.timeline import MessageView
+from hub.web import drawn, mail_body, reads
+from hub.web.rendering import ASSETS, words_for
 from hub.web.screens import number_in
 
-#: What browsers may show by themselves; everything else is only ever downloaded.
-SHOWN = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"})
-_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,60}/[a-z0-9][a-z0-9!#$&^_.+-]{0,60}")
+#: What browsers may show by themselves, if the bytes are that; everything else is only ever downloaded.
+SHOWN = frozenset(
+    {
+        *("image/png", "image/jpeg", "image/gif", "image/webp", "application/pdf"),
+        *("audio/mpeg", "audio/ogg", "audio/webm", "audio/wav", "audio/mp4", "audio/amr"),
+    }
+)
+#: Characters of HTML that are better looked at beside the event loop.
+_LARGE = 50_000
 _KEPT = "private, max-age=3600"
 
 
 async def attachment(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """GET /attachments/<id>"""
+    """GET /attachments/<id>, to keep: …?download"""
     house = request.app[HOUSE]
     row = await house.hub.db.read(access_attachment, actor, number_in(request))
     if row is None:
         raise NotFound
-    kind = row.type.partition(";")[0].strip().lower()
+    path = house.hub.blobs.path(row.sha256)
+    try:
+        kind = sniffing.kind_of(await asyncio.to_thread(_beginning, path))
+    except OSError as error:
+        raise files.gone() from error
     shown = kind in SHOWN and "download" not in request.query
     headers = {
-        "Content-Type": kind if _TYPE.fullmatch(kind) else "application/octet-stream",
+        "Content-Type": kind if kind in SHOWN else "application/octet-stream",
         "Content-Disposition": disposition("inline" if shown else "attachment", row.name),
         "Content-Security-Policy": files.CAGE
         if kind != "application/pdf"
         else "default-src 'none'; frame-ancestors 'none'",
         "Cache-Control": _KEPT,
     }
-    if kind not in SHOWN and kind.startswith(("text/html", "image/svg", "application/xhtml", "text/xml")):
-        headers["Content-Type"] = "application/octet-stream"
-    path = house.hub.blobs.path(row.sha256)
-    if not path.exists():
-        raise files.gone()
     return web.FileResponse(path, headers=headers)
 
 
+def _beginning(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(sniffing.ENOUGH)
+
+
 async def message_html(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """GET /messages/<id>/html: the sanitised HTML for a frame. No script runs and nothing is fetched from elsewhere."""
-    said = await request.app[HOUSE].hub.db.read(reads.message, actor, number_in(request))
+    """GET /messages/<id>/html: the sanitised HTML for a frame. No script runs and nothing is fetched from elsewhere.
+
+    ``?cut``: only the newly written part; ``?images=1``: remote pictures too, by our proxy.
+    """
+    house = request.app[HOUSE]
+    said = await house.hub.db.read(reads.message, actor, number_in(request))
     if not said.html:
         raise NotFound
-    sheet = request.app[ASSETS]["frame.css"]
-    body = with_pictures(said.html, said.files, "/attachments")
+    words = words_for(request, actor)
+    how = (said, house, words, "cut" in request.query, "images" in request.query)
+    body, kind = await asyncio.to_thread(_body, *how) if len(said.html) > _LARGE else _body(*how)
     text = (
-        '<!doctype html><html><head><meta charset="utf-8"><base target="_blank">'
-        f'<link rel="stylesheet" href="{sheet}"></head><body>{body}</body></html>'
+        f'<!doctype html><html lang="{words.language}" class="{kind}"><head><meta charset="utf-8"><base target="_blank">'
+        f"<title>{words.text('Message')}</title>"
+        f'<link rel="stylesheet" href="{request.app[ASSETS]["frame.css"]}"></head><body>{body}</body></html>'
     )
     headers = {
         "Content-Security-Policy": (
@@ -65,6 +84,17 @@ async def message_html(request: web.Request, actor: Actor) -> web.StreamResponse
         "Cache-Control": "private, max-age=3600",
     }
     return web.Response(text=text, content_type="text/html", headers=headers)
+
+
+def _body(said: MessageView, house: House, words: Catalogue, cut: bool, images: bool) -> tuple[str, str]:
+    """The HTML of the frame, and the classes of its page."""
+    body = said.html
+    kind = "paper" if drawn.is_coloured(body) else "plain"
+    if cut and (end := mail_body.cut(body, said.visible_text)):
+        body, kind = body[:end], f"{kind} cut"
+    body = with_pictures(body, said.files, "/attachments")
+    body = mail_body.with_hosts(body, lambda host: words.text("leads to {host}", host=host))
+    return (mail_body.with_remote_pictures(body, house.hub.box, said.id) if images else body), kind
 
 
 async def message_text(request: web.Request, actor: Actor) -> web.StreamResponse:

@@ -18,15 +18,17 @@ from hub.http import HOUSE, Problem
 from hub.inbox import Filter, Row
 from hub.outbox import NotFound
 from hub.text import clean_line
-from hub.timeline import FileView
-from hub.web import reads
+from hub.timeline import FileView, MessageView
+from hub.web import further, reads
 from hub.web.mates import Mate
 from hub.web.parts import bare
 from hub.web.places import Place, read_place
+from hub.web.places import beside as beside
 from hub.web.reads import Listed, Opened
 from hub.web.rendering import show, when_for, words_for
 from hub.web.screens import is_panes, number_in, positive
-from hub.web.views import acted, entries
+from hub.web.stretches import CATCH_UP, Look
+from hub.web.views import acted
 from hub.web.ways import ways
 
 
@@ -73,11 +75,6 @@ def _place(request: web.Request) -> Place:
     return place
 
 
-def beside(query: Mapping[str, str]) -> Place:
-    """The list beside a conversation, as the address says; one's own when it says nothing sensible."""
-    return read_place(query.get("in", "all"), query) or Place("all")
-
-
 def title(words_name: str, rows: Sequence[Row], *more: str) -> str:
     """(2) Subject · Mine · Company"""
     unread = sum(1 for row in rows if row.unread)
@@ -117,13 +114,13 @@ async def _listed(request: web.Request, actor: Actor, place: Place) -> Listed:
 
 
 def _both(
-    conn: Connection, actor: Actor, known: Channels, place: Place, number: int, before: int, panes: bool
+    conn: Connection, actor: Actor, known: Channels, place: Place, number: int, look: Look, panes: bool
 ) -> tuple[Opened, Listed | None]:
     """Conversation and list in one read. When the list is none of the actor's, all of theirs stands beside.
 
     ``panes``: the list stands on the screen already.
     """
-    found = reads.opened(conn, actor, number, before, known)
+    found = reads.opened(conn, actor, number, look, known)
     if panes:
         return found, None
     try:
@@ -133,7 +130,8 @@ def _both(
 
 
 async def conversation_page(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """GET /c/<number>"""
+    """GET /c/<number>, around one entry: …?item=<entry>, with the customer's whole history: …?history=all"""
+    await further.remember_history(request, actor)
     return await show_conversation(request, actor, number_in(request), Composer())
 
 
@@ -150,21 +148,15 @@ async def show_conversation(
     ``ask``: whether it shall really go to somebody who is absent.
     """
     house, place = request.app[HOUSE], beside(request.query)
-    before = positive(request.query.get("before", ""))
-    opened, listed = await house.hub.db.read(_both, actor, house.hub.channels, place, number, before, is_panes(request))
+    look = further.look_in(request.query)
+    opened, listed = await house.hub.db.read(_both, actor, house.hub.channels, place, number, look, is_panes(request))
     if listed is not None and listed.team is None and place.view == "team":
         place = Place("all")
     row, stretch = opened.row, opened.timeline
     when = when_for(request, words_for(request, actor))
     shown = _filled(request, composer, opened, actor)
-    said = entries(
-        stretch.items,
-        opened.names,
-        when,
-        subject=row.subject,
-        before=stretch.before,
-        new_after=seen or _unread_from(opened),
-    )
+    whole, fresh = opened.history == "all", seen or _unread_from(opened)
+    said = further.drawn_entries(stretch, opened.names, when, subject=row.subject, new_after=fresh, chapters=whole)
     return show(
         request, "conversation.j2" if listed else "panes.j2", actor, status=status, place=place, listed=listed,
         around=listed.around if listed else None, held=opened.held,
@@ -173,7 +165,8 @@ async def show_conversation(
         steps=reasons.each_in_words(row.reason, when.words.language, when.until), ask=ask,
         ways=ways(opened.ways, when), usable=[way.id for way in opened.ways if not way.why],
         gone=_gone(request, opened), composer=shown, acts=acted(shown.actions, opened.names, when.words),
-        seen=row.last_message_id, before=before,
+        seen=row.last_message_id, newer=stretch.newer, history=opened.history, earlier=opened.earlier,
+        channel_names=opened.names.channels, employees=opened.names.employees,
         may_reply=actor.role in RIGHTS["reply"], may_assign=actor.role in RIGHTS["assign"],
         title=title(house.company, listed.rows if listed else (), row.subject or row.customer, _list_name(request, actor, place, listed)),
     )  # fmt: skip
@@ -181,9 +174,15 @@ async def show_conversation(
 
 def _unread_from(opened: Opened) -> int:
     """The newest message that had been seen when the customer's unread ones came; 0 when all are seen."""
-    inbound = [i.message.id for i in opened.timeline.items if i.message and i.message.direction == "in"]
+    inbound = [m.id for m in _inbound(opened)]
     count = opened.row.unread
     return inbound[-count] - 1 if 0 < count <= len(inbound) and len(opened.timeline.items) > count else 0
+
+
+def _inbound(opened: Opened) -> list[MessageView]:
+    """What the customer said in this very conversation, as far as it is on the page."""
+    said = [i.message for i in opened.timeline.items if i.message]
+    return [m for m in said if m.direction == "in" and m.conversation_id == opened.row.id]
 
 
 def _filled(request: web.Request, composer: Composer, opened: Opened, actor: Actor) -> Composer:
@@ -214,43 +213,37 @@ def _gone(request: web.Request, opened: Opened) -> str:
 
 
 async def items_part(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """GET /c/<number>/items?after=<event id>&message=<id>,… (what is new) or ?before=<entry id> (what is older)"""
+    """GET /c/<number>/items?after=<event id>&message=<id>,…: what is new"""
     number, house = number_in(request), request.app[HOUSE]
     when = when_for(request, words_for(request, actor))
-    if before := positive(request.query.get("before", "")):
-        opened = await house.hub.db.read(reads.opened, actor, number, before)
-        stretch = opened.timeline
-        said = entries(stretch.items, opened.names, when, subject=opened.row.subject, before=stretch.before)
-        return show(
-            request, "older.j2", actor, entries=said, older=stretch.older, row=opened.row, place=beside(request.query)
-        )
     changed = [m for part in request.query.get("message", "").split(",")[:50] if (m := positive(part))]
-    after = positive(request.query.get("after", ""))
-    news = await house.hub.db.read(reads.news, actor, number, after, changed)
-    row = news.row
+    look = Look(after=positive(request.query.get("after", "")), history=further.look_in(request.query).history)
+    news = await house.hub.db.read(reads.news, actor, number, look, changed)
+    row, whole = news.row, news.history == "all"
     said = []
     for stretch in (*news.again, news.timeline):
-        said += entries(stretch.items, news.names, when, subject=row.subject, before=stretch.before)
+        said += further.drawn_entries(stretch, news.names, when, subject=row.subject, chapters=whole)
     return show(
         request, "news.j2", actor, entries=said, row=row, seen=row.last_message_id, place=beside(request.query),
         people=news.people, all_teams=news.all_teams, may_assign=actor.role in RIGHTS["assign"],
-        more=len(news.timeline.items) >= reads.CATCH_UP, may_reply=actor.role in RIGHTS["reply"], ask=None,
-        steps=reasons.each_in_words(row.reason, when.words.language, when.until),
+        more=len(news.timeline.items) >= CATCH_UP, may_reply=actor.role in RIGHTS["reply"], ask=None,
+        steps=reasons.each_in_words(row.reason, when.words.language, when.until), history=news.history,
+        channel_names=news.names.channels,
     )  # fmt: skip
 
 
 async def customer_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     """GET /customers/<id>; a merged one leads to the one it became."""
     number, house = number_in(request), request.app[HOUSE]
-    before = positive(request.query.get("before", ""))
-    person = await house.hub.db.read(reads.person, actor, number, before)
+    person = await house.hub.db.read(reads.person, actor, number, further.look_in(request.query))
     if person.customer.id != number:
         raise web.HTTPSeeOther(f"/customers/{person.customer.id}")
     when = when_for(request, words_for(request, actor))
-    said = entries(person.timeline.items, person.names, when, before=person.timeline.before)
+    said = further.drawn_entries(person.timeline, person.names, when, chapters=True)
     return show(
         request, "customer.j2", actor, customer=person.customer, entries=said, older=person.timeline.older,
-        others=person.conversations, around=person.around, place=None, before=before,
+        others=person.conversations, around=person.around, place=None, newer=person.timeline.newer, history="all",
+        channel_names=person.names.channels,
         title=title(house.company, (), person.customer.name),
     )  # fmt: skip
 

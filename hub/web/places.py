@@ -126,5 +126,10 @@ def read_place(name: str, query: Mapping[str, str]) -> Place | None:
     )
 
 
+def beside(query: Mapping[str, str]) -> Place:
+    """The list beside a conversation, as the address says; one's own when it says nothing sensible."""
+    return read_place(query.get("in", "all"), query) or Place("all")
+
+
 def _number(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 16 else 0

@@ -8,26 +8,28 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import directory, drafts, events, holds, inbox, presence, timeline, ways
+from hub import chapters, directory, drafts, events, holds, inbox, looking, presence, timeline, ways
 from hub.access import Actor, access_customer, access_envelope
 from hub.channels import Channels
+from hub.chapters import Earlier
 from hub.clock import now
 from hub.drafts import Kept, Mode
 from hub.holds import Hold
 from hub.inbox import Filter, Row
+from hub.looking import History
 from hub.outbox import NotFound
 from hub.tables import channels, customers, employees, identities, teams
 from hub.tables import events as events_table
 from hub.timeline import Item, MessageView
 from hub.ways import Way
+from hub.web import stretches
 from hub.web.mates import Mate, mate, mates
 from hub.web.places import Place, Team
+from hub.web.stretches import CATCH_UP, Look, Timeline
 from hub.web.views import Names
 
-#: Rows of a list and entries of a timeline on one page.
-ROWS, ENTRIES = 50, 30
-#: Entries that a screen which missed some may fetch at once.
-CATCH_UP = 100
+#: Rows of a list on one page.
+ROWS = 50
 
 
 class Around(Struct, frozen=True):
@@ -72,17 +74,9 @@ class Customer(Struct, frozen=True):
     identities: tuple[Identity, ...]
 
 
-class Timeline(Struct, frozen=True):
-    """A stretch of a timeline. ``before`` is the item that stands before it; ``older`` says whether there is more above."""
-
-    items: list[Item]
-    before: Item | None
-    older: bool
-
-
 class Opened(Struct, frozen=True):
     """A conversation with everything around it. ``people`` may be given it, ``all_teams`` is every team; ``drafts`` and the
-    message that is still ``held`` are the reader's own.
+    message that is still ``held`` are the reader's own; ``earlier`` are the chapters before it, unless the ``history`` shows all.
     """
 
     row: Row
@@ -96,6 +90,8 @@ class Opened(Struct, frozen=True):
     drafts: Mapping[Mode, Kept]
     held: Hold | None
     ways: tuple[Way, ...]
+    history: History
+    earlier: Earlier
 
 
 def around(conn: Connection, actor: Actor) -> Around:
@@ -150,17 +146,24 @@ def names(conn: Connection) -> tuple[Names, tuple[Team, ...]]:
     return known, every
 
 
-def opened(conn: Connection, actor: Actor, number: int, before: int = 0, channels: Channels | None = None) -> Opened:
-    """A conversation; with ``before`` the entries above that one, with ``channels`` how it can be answered. Raises `NotFound`."""
+def opened(
+    conn: Connection, actor: Actor, number: int, look: Look | None = None, channels: Channels | None = None
+) -> Opened:
+    """A conversation, and the part of its timeline (or its customer's) that is asked for; with ``channels`` how it can be
+    answered. Raises `NotFound`.
+    """
+    look = look or Look()
     latest = events.latest(conn)
     row = inbox.one(conn, actor, number)
     if row is None:
         raise NotFound
     known, every = names(conn)
     others, _ = inbox.listing(conn, actor, Filter(customer=row.customer_id), limit=6)
+    seen = chosen_history(conn, actor, look)
+    before = (row.customer_id, number, row.last_message_id)
     return Opened(
         row,
-        stretch(conn, number, before),
+        stretches.stretch(conn, actor, source(conn, actor, row, seen), look),
         customer(conn, row.customer_id),
         [o for o in others if o.id != number],
         known,
@@ -170,17 +173,42 @@ def opened(conn: Connection, actor: Actor, number: int, before: int = 0, channel
         drafts.of_conversation(conn, actor, number),
         holds.latest(conn, actor.id),
         tuple(ways.of(conn, channels, row.customer_id, row.channel_id)) if channels else (),
+        seen,
+        chapters.earlier(conn, actor, *before) if seen == "one" else Earlier(),
     )
 
 
-def stretch(conn: Connection, number: int, before: int = 0) -> Timeline:
-    """The newest entries of a conversation, or those above ``before``."""
-    return _cut(timeline.of_conversation(conn, number, before=before or 2**62, most=ENTRIES + 1))
+def chosen_history(conn: Connection, actor: Actor, look: Look) -> History:
+    """What the address asks for, else what the actor last wanted."""
+    if look.history in ("all", "one"):
+        return "all" if look.history == "all" else "one"
+    return looking.history(conn, actor)
 
 
-def _cut(items: list[Item]) -> Timeline:
-    older = len(items) > ENTRIES
-    return Timeline(items[1:] if older else items, items[0] if older else None, older)
+def source(conn: Connection, actor: Actor, row: Row, history: History) -> stretches.Source:
+    """Where the entries of a conversation's screen come from."""
+    if history == "all":
+        return stretches.of_customer(conn, actor, row.customer_id)
+    return stretches.of_conversation(conn, row.id)
+
+
+class Part(Struct, frozen=True):
+    """A further part of a timeline."""
+
+    row: Row
+    timeline: Timeline
+    names: Names
+    history: History
+
+
+def part(conn: Connection, actor: Actor, number: int, look: Look) -> Part:
+    """More of a conversation's timeline. Raises `NotFound`."""
+    row = inbox.one(conn, actor, number)
+    if row is None:
+        raise NotFound
+    seen = chosen_history(conn, actor, look)
+    found = stretches.stretch(conn, actor, source(conn, actor, row, seen), look)
+    return Part(row, found, names(conn)[0], seen)
 
 
 class News(Struct, frozen=True):
@@ -192,40 +220,48 @@ class News(Struct, frozen=True):
     names: Names
     people: tuple[Mate, ...]
     all_teams: tuple[Team, ...]
+    history: History
 
 
-def news(conn: Connection, actor: Actor, number: int, after: int, changed: list[int]) -> News:
-    """The entries after the event ``after``, and those of the messages ``changed`` once more. Raises `NotFound`."""
+def news(conn: Connection, actor: Actor, number: int, look: Look, changed: list[int]) -> News:
+    """The entries after the event ``look.after``, and those of the messages ``changed`` once more. Raises `NotFound`."""
     row = inbox.one(conn, actor, number)
     if row is None:
         raise NotFound
     known, every = names(conn)
-    fresh = timeline.of_conversation(conn, number, after=max(after, 1), most=CATCH_UP)
-    again = [found for m in changed if (found := _again(conn, number, m)) and found.items[0].id <= after]
-    shown = Timeline(fresh, _before(conn, number, fresh), False)
-    return News(row, shown, again, known, mates(conn, row.team_id), every)
+    seen = chosen_history(conn, actor, look)
+    entries = source(conn, actor, row, seen)
+    e = events_table.c
+    whose = e.conversation_id == number if seen == "one" else e.customer_id == row.customer_id
+    fresh = entries(2**62, max(look.after, 1), CATCH_UP)
+    again = [found for m in changed if (found := _again(conn, whose, entries, m)) and found.items[0].id <= look.after]
+    shown = Timeline(fresh, _before(entries, fresh), False)
+    return News(
+        row,
+        stretches.with_extras(conn, actor, shown),
+        [stretches.with_extras(conn, actor, each) for each in again],
+        known,
+        mates(conn, row.team_id),
+        every,
+        seen,
+    )
 
 
-def _before(conn: Connection, number: int, items: list[Item]) -> Item | None:
-    if not items:
-        return None
-    found = timeline.of_conversation(conn, number, before=items[0].id, most=1)
+def _before(entries: stretches.Source, items: list[Item]) -> Item | None:
+    found = entries(items[0].id, 0, 1) if items else []
     return found[0] if found else None
 
 
-def _again(conn: Connection, number: int, message: int) -> Timeline | None:
+def _again(conn: Connection, whose: sa.ColumnElement[bool], entries: stretches.Source, message: int) -> Timeline | None:
     """The entry of one message: its event comes right after it in the order of record."""
     e = events_table.c
-    statement = (
-        sa.select(e.id)
-        .where(e.conversation_id == number, e.shown, e.id > message, e.message_id == message)
-        .order_by(e.id)
-        .limit(1)
-    )
+    statement = sa.select(e.id).where(whose, e.shown, e.id > message, e.message_id == message).order_by(e.id).limit(1)
     event = conn.execute(statement).scalar()
     if event is None:
         return None
-    items = timeline.of_conversation(conn, number, before=event + 1, most=2)
+    items = entries(event + 1, 0, 2)
+    if not items or items[-1].id != event:
+        return None
     return Timeline(items[-1:], items[0] if len(items) == 2 else None, False)
 
 
@@ -254,7 +290,7 @@ class Person(Struct, frozen=True):
     around: Around
 
 
-def person(conn: Connection, actor: Actor, number: int, before: int = 0) -> Person:
+def person(conn: Connection, actor: Actor, number: int, look: Look | None = None) -> Person:
     """The customer's timeline over all channels, as far as the actor may see it. Raises `NotFound`.
 
     Of a customer that was merged into another one, the other one.
@@ -262,11 +298,11 @@ def person(conn: Connection, actor: Actor, number: int, before: int = 0) -> Pers
     row = access_customer(conn, actor, number)
     if row is None:
         raise NotFound
-    items = timeline.of_customer(conn, actor, row.id, before=before or 2**62, most=ENTRIES + 1)
+    entries = stretches.of_customer(conn, actor, row.id)
     found, _ = inbox.listing(conn, actor, Filter(customer=row.id), limit=20)
     return Person(
         customer(conn, row.id),
-        _cut(items),
+        stretches.stretch(conn, actor, entries, look or Look()),
         found,
         names(conn)[0],
         around(conn, actor),

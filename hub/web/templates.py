@@ -20,6 +20,7 @@ from hub.access import RIGHTS
 from hub.i18n import LANGUAGES, Catalogue, catalogue
 from hub.web.assets import Assets
 from hub.web.keys import for_page
+from hub.web.linked import linked
 from hub.web.parts import LOOKS, OTHER, bare, hue, icon, initials, size
 
 #: Icon and colour by the kind of an address.
@@ -95,6 +96,7 @@ def _pages(words: Catalogue, assets: Assets, loader: jinja2.BaseLoader) -> Pages
         "fresh_id": lambda: secrets.token_urlsafe(12),
         "languages": LANGUAGES,
         "may": lambda actor, right: actor.role in RIGHTS[right],
+        "linked_text": linked,
         "quote": lambda text: quote(text, safe=""),
     }
     return pages

@@ -9,14 +9,19 @@ from msgspec import Struct, structs
 from hub import reasons
 from hub.events import Event
 from hub.i18n import Catalogue
-from hub.timeline import DeliveryView, FileView, Item, MessageView
+from hub.timeline import Item, MessageView
+from hub.web import drawn
+from hub.web.entry import Entry
 from hub.web.parts import LOOKS, OTHER, bare
+from hub.web.stretches import Extras
 from hub.web.when import When
 
 #: Characters of a message that a page shows; the rest is a click away.
 LONGEST = 8000
 #: Texts of one sender within so many milliseconds stand in one group.
 GROUP = 180_000
+#: So many events in a row are folded.
+RUN = 3
 
 
 class Names(Struct, frozen=True):
@@ -27,44 +32,6 @@ class Names(Struct, frozen=True):
     channels: Mapping[int, tuple[str, str]]
 
 
-class Entry(Struct, frozen=True):
-    """One entry, ready to be shown.
-
-    ``form`` says by which template: email, text, note or event. ``day`` is the heading before it, ``fresh`` the line "new".
-    ``shown`` is what one reads at first, ``whole`` the unfolded text (empty: that is all); ``cut`` when even that is longer.
-    """
-
-    id: int
-    conversation: int | None
-    form: str
-    at: int
-    day_key: str
-    icon: str
-    colour: str
-    day: str = ""
-    fresh: bool = False
-    joined: bool = False
-    out: bool = False
-    who: str = ""
-    address: str = ""
-    via: str = ""
-    words: str = ""
-    message: int = 0
-    subject: str = ""
-    shown: str = ""
-    whole: str = ""
-    cut: bool = False
-    html: bool = False
-    blocked: bool = False
-    unreadable: bool = False
-    automatic: bool = False
-    original: bool = False
-    to: tuple[str, ...] = ()
-    cc: tuple[str, ...] = ()
-    files: tuple[FileView, ...] = ()
-    delivery: DeliveryView | None = None
-
-
 def entries(
     items: Sequence[Item],
     names: Names,
@@ -73,24 +40,64 @@ def entries(
     subject: str = "",
     before: Item | None = None,
     new_after: int = 0,
+    extras: Extras | None = None,
+    chapters: bool = False,
 ) -> list[Entry]:
     """The entries of the items, oldest first.
 
     ``before`` is the item that stands before the first one, so that a part of the timeline looks as it does in the whole;
-    ``new_after`` is the newest message the reader has seen (0: no line).
+    ``new_after`` is the newest message the reader has seen (0: no line). ``chapters``: of several conversations, with headings.
     """
     made: list[Entry] = []
-    last = _entry(before, names, when, subject) if before else None
+    extras = extras or Extras()
+    last = _entry(before, names, when, subject, extras) if before else None
     marked = False
+    page = last.page if last else ("", "")
+    home = before.event.conversation_id if before else None
     for item in items:
-        entry = _entry(item, names, when, subject)
+        entry = _entry(item, names, when, subject, extras)
+        if chapters and item.event.conversation_id not in (None, home):
+            home = item.event.conversation_id
+            entry = structs.replace(entry, chapter=extras.heads.get(home or 0))
+        page, entry = _paged(page, entry)
         day = when.day(entry.at) if last is None or last.day_key != entry.day_key else ""
         fresh = bool(new_after and not marked and entry.message > new_after and not entry.out)
         marked = marked or fresh
-        joined = not day and not fresh and last is not None and _continues(last, entry)
+        joined = not (day or fresh or entry.chapter) and last is not None and _continues(last, entry)
         last = _with(entry, day, fresh, joined)
         made.append(last)
-    return made
+    return _folded(made)
+
+
+def _paged(page: tuple[str, str], entry: Entry) -> tuple[tuple[str, str], Entry]:
+    """The page a visitor was on is only said when it is another one."""
+    if not entry.page[0]:
+        return page, entry
+    return entry.page, structs.replace(entry, page=("", "")) if entry.page == page else entry
+
+
+def _folded(made: list[Entry]) -> list[Entry]:
+    """Runs of events as one entry, which has the number of the last."""
+    found: list[Entry] = []
+    run: list[Entry] = []
+    for entry in made:
+        if run and (entry.form != "event" or entry.day or entry.chapter):
+            found += _run(run)
+            run = []
+        if entry.form == "event":
+            run.append(entry)
+        else:
+            found.append(entry)
+    return found + _run(run)
+
+
+def _run(run: list[Entry]) -> list[Entry]:
+    if len(run) < RUN:
+        return run
+    first, last = run[0], run[-1]
+    bare_members = tuple(structs.replace(e, day="", chapter=None) for e in run)
+    told = {"form": "run", "day": first.day, "chapter": first.chapter, "members": bare_members, "icon": "dots"}
+    return [structs.replace(last, **told)]
 
 
 def _with(entry: Entry, day: str, fresh: bool, joined: bool) -> Entry:
@@ -106,7 +113,7 @@ def _continues(last: Entry, entry: Entry) -> bool:
     )
 
 
-def _entry(item: Item, names: Names, when: When, subject: str) -> Entry:
+def _entry(item: Item, names: Names, when: When, subject: str, extras: Extras) -> Entry:
     said = item.message
     if said is None:
         return _happened(item.event, names, when)
@@ -127,7 +134,47 @@ def _entry(item: Item, names: Names, when: When, subject: str) -> Entry:
             shown=said.text[:LONGEST],
             cut=len(said.text) > LONGEST,
         )
-    return _said(item.id, said, LOOKS.get(kind, OTHER), via, names, when, subject)
+    entry = _said(item.id, said, LOOKS.get(kind, OTHER), via, names, when, subject)
+    return _rich(entry, said, names, when, extras)
+
+
+def _rich(entry: Entry, said: MessageView, names: Names, when: When, extras: Extras) -> Entry:
+    """The entry with what its kind has besides text."""
+    d, people = said.details, names.employees
+    pictures, sounds, others = drawn.split_files(said)
+    call = drawn.call_view(d.call, entry.out, people, when) if said.kind == "call" and d.call else None
+    visit = drawn.visit_view(d.visit, people, when) if said.kind == "visit" and d.visit else None
+    quote = extras.quotes.get(said.reply_to_id or 0) if said.kind == "text" else None
+    height = extras.heights.get(said.id, 0)
+    designed = entry.html and (drawn.is_designed(said.html) or not entry.shown)
+    icon, colour = entry.icon, entry.colour
+    if call or visit:
+        icon, colour = LOOKS["voice" if call else "visit"]
+    if call:
+        icon = "phonemiss" if call.missed else icon if entry.out else "phonein"
+    return structs.replace(
+        entry,
+        form="call" if call else "visit" if visit else entry.form,
+        icon=icon,
+        colour="bad" if call and call.missed else colour,
+        designed=designed,
+        coloured=designed and drawn.is_coloured(said.html),
+        pictured=said.sender in extras.senders,
+        height=height,
+        tall=entry.form == "email" and (height if designed else drawn.text_height(entry.shown)) > drawn.TALL,
+        late=when.full(said.at) if 0 < said.at < said.received_at - drawn.LATE and not entry.out else "",
+        page=drawn.page_of(said),
+        pictures=pictures,
+        sounds=sounds,
+        files=others,
+        call=call,
+        visit=visit,
+        spot=d.spot,
+        quote=drawn.quote_view(quote, people) if quote else None,
+        reactions=d.reactions[:20],
+        edited=d.edited_at is not None,
+        deleted=d.deleted_at is not None,
+    )
 
 
 def _said(
@@ -136,7 +183,7 @@ def _said(
     out = said.direction == "out"
     address = "" if out else bare(said.sender)
     first = said.visible_text.strip() or said.text.strip()
-    whole = said.text.strip() if said.text.strip() != first else ""
+    whole = said.text.strip().removeprefix(first).strip()
     return Entry(
         number,
         said.conversation_id,
@@ -160,7 +207,6 @@ def _said(
         original=said.journal_id is not None and not out,
         to=tuple(_party(*p) for p in said.details.to),
         cc=tuple(_party(*p) for p in said.details.cc),
-        files=tuple(f for f in said.files if not f.inline_id or not said.html),
         delivery=said.delivery,
     )
 

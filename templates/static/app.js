@@ -2,6 +2,10 @@
 // Everything works without it, by plain forms and links. The server joins the modules into this one file.
 import { start as list } from './list.js'
 import { start as convo } from './convo.js'
+import { start as timeline } from './timeline.js'
+import { start as mail } from './mail.js'
+import { start as pictures } from './pictures.js'
+import { start as sound } from './sound.js'
 import { start as composer } from './composer.js'
 import { start as board } from './board.js'
 import { start as screens } from './screens.js'
@@ -10,4 +14,4 @@ import { start as stream } from './stream.js'
 import { start as keys } from './keys.js'
 import { start as palette } from './palette.js'
 
-for (const begin of [list, convo, composer, board, screens, keys, palette, nav, stream]) begin()
+for (const begin of [list, convo, timeline, mail, pictures, sound, composer, board, screens, keys, palette, nav, stream]) begin()

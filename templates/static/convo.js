@@ -1,23 +1,28 @@
 // The conversation that is open: what is new comes in without losing what somebody reads or types.
 import { $, $$, busy, fetchPart, replace, say, tell, trouble, textOf, body } from './dom.js'
 import { refreshList } from './list.js'
+import { frames } from './mail.js'
+import { keep, trim } from './timeline.js'
 
 let here = null
 let changed = new Set(), turn = Promise.resolve(), seenTimer = 0
 
-/** {number, section, timeline, tl, past} of the open conversation; null where none is. */
+/** {number, section, timeline, tl} of the open conversation; null where none is. */
 export const open = () => here
 const atEnd = () => Math.abs(here.timeline.scrollTop) < 100
-const newest = () => Math.max(0, ...$$('.li', here.tl).map(n => +n.dataset.id))
+const newest = () => Math.max(0, ...$$(':scope > .li', here.tl).map(n => +n.dataset.id))
+/** Is the newest not on the page? Then nothing is added below. */
+const past = () => here.section.hasAttribute('data-past')
+/** Somebody listens, or has marked a text: this entry is left as it is. */
+const held = node => $$('audio', node).some(a => !a.paused) || (!getSelection().isCollapsed && getSelection().containsNode(node, true))
 
 /** Begin with the conversation that has just been put in. */
 function begin(section) {
   const timeline = $('#timeline', section)
-  here = { number: section.dataset.conversation, section, timeline, tl: $('.tl', timeline), past: section.hasAttribute('data-past') }
+  here = { number: section.dataset.conversation, section, timeline, tl: $('.tl', timeline) }
   changed = new Set()
-  frames(timeline)
   if (+section.dataset.unread) markSeen()
-  timeline.addEventListener('scroll', () => { if (here?.timeline === timeline && atEnd()) $('#jumpnew').hidden = true }, { passive: true })
+  timeline.addEventListener('scroll', () => { if (here?.timeline === timeline && atEnd() && !past()) jump(0) }, { passive: true })
   const key = $('[data-key]', section)
   if (key) { key.textContent = /Mac|iP/.test(navigator.platform) ? '⌘ ↵' : document.documentElement.lang === 'de' ? 'Strg ↵' : 'Ctrl ↵'; key.hidden = false }
 }
@@ -41,33 +46,36 @@ export function refreshConversation(message) {
 
 /** Put the entries of an answer where they belong; ``mine``: I have just said something, so go to the end. */
 export function apply(doc, mine, wanted = []) {
-  const { timeline, tl, past } = here
+  const { timeline, tl } = here
   const items = $('#items', doc) || $('.tl', doc)
-  const end = mine || atEnd(), distance = timeline.scrollTop
+  if (mine && past()) { $('#newest').click(); return }
+  const end = mine || atEnd(), before = newest()
   const gone = wanted.filter(m => !$(`[data-message="${m}"]`, items))
-  let heard = ''
-  for (const node of $$(':scope > .li', items)) {
-    const old = document.getElementById(node.id)
-    if (old) {
-      const unfolded = $$('details', old).map(d => d.open)
-      if (!busy(old)) { $$('details', node).forEach((d, i) => { if (unfolded[i]) d.open = true }); replace(old, node, true) }
-    } else if (!past) {
-      node.classList.add('fresh')
-      const after = $$('.li', tl).filter(n => +n.dataset.id < +node.dataset.id).at(-1)
-      after ? after.after(node) : tl.append(node)
-      heard = $('article', node)?.getAttribute('aria-label') || heard
+  const heard = []
+  let fresh = 0
+  const put = () => {
+    for (const node of $$(':scope > .li', items)) {
+      const old = document.getElementById(node.id)
+      if (old) again(old, node)
+      else if (!past()) {
+        node.classList.add('fresh')
+        const after = $$(':scope > .li', tl).filter(n => +n.dataset.id < +node.dataset.id).at(-1)
+        after ? after.after(node) : $('#later', tl).before(node)
+        if ($('article', node)) { heard.push($('article', node).getAttribute('aria-label')); fresh += +node.dataset.id > before }
+      }
     }
-    const put = document.getElementById(node.id)
-    if (put) frames(put)
+    for (const m of gone) $(`[data-message="${m}"]`, tl)?.remove()
+    if (end) trim(true)
   }
-  for (const m of gone) $(`[data-message="${m}"]`, tl)?.remove()
+  end ? put() : keep(put)
+  frames(tl)
   head(doc)
   const seen = items.dataset.seen || $('[name=seen]', doc)?.value, field = $('#composer [name=seen]')
   if (seen && field && +seen > +field.value) field.value = seen
-  if (heard) say(heard)
   if (end) timeline.scrollTop = 0
-  else if (heard) { timeline.scrollTop = distance; $('#jumpnew').hidden = false }
-  if ('more' in items.dataset || changed.size) refreshConversation()
+  else if (fresh) jump(fresh)
+  if (heard.length && (end || !fresh)) say(heard.at(-1))
+  if (('more' in items.dataset && !past()) || changed.size) refreshConversation()
   markSeen()
 }
 
@@ -79,32 +87,36 @@ function head(doc, own) {
   if (within) $('#head h1').focus()
 }
 
+/** An entry that is here already, as it is now. */
+function again(old, node) {
+  if (busy(old) || held(old)) return
+  const unfolded = $$('details', old).map(d => d.open)
+  $$('details', node).forEach((d, i) => { if (unfolded[i]) d.open = true })
+  replace(old, node, true)
+}
+
+/** The button to the end: so many new entries are below (0: none, it goes). */
+function jump(count) {
+  const button = $('#jumpnew')
+  if (!button) return
+  here.below = count ? (here.below || 0) + count : 0
+  button.hidden = !here.below
+  if (!here.below) return
+  const words = $('span', button)
+  words.textContent = (here.below === 1 ? button.dataset.one : button.dataset.many).replace('{n}', here.below)
+  say(words.textContent)
+}
+
+function toEnd() {
+  if (past()) $('#newest').click()
+  else { here.timeline.scrollTop = 0; jump(0) }
+}
+
 function markSeen() {
   const mine = here
-  if (!mine || mine.past || document.visibilityState !== 'visible' || !document.hasFocus()) return
+  if (!mine || past() || document.visibilityState !== 'visible' || !document.hasFocus()) return
   clearTimeout(seenTimer)
   seenTimer = setTimeout(() => { if (here === mine) fetch(`/c/${mine.number}/seen`, { method: 'POST', headers: { 'X-Hub': 'part' } }).catch(() => {}) }, 400)
-}
-
-/** A frame is as high as the mail in it. */
-function frames(root) {
-  for (const frame of $$('iframe.frame', root)) {
-    const fit = () => { const inner = frame.contentDocument?.documentElement; if (inner) frame.style.height = Math.min(inner.scrollHeight + 4, 20000) + 'px' }
-    frame.addEventListener('load', fit)
-    if (frame.contentDocument?.readyState === 'complete') fit()
-  }
-}
-
-async function loadOlder(event) {
-  const link = event.target.closest('#older')
-  if (!link || !here) return
-  event.preventDefault()
-  const mine = here
-  const { doc } = await fetchPart(`/c/${mine.number}/items?before=${link.dataset.before}&${mine.section.dataset.in}`)
-  if (here !== mine) return
-  const from = mine.timeline.scrollTop
-  link.replaceWith(...($('#older', doc) ? [$('#older', doc)] : []), ...$('#items', doc).children)
-  mine.timeline.scrollTop = from
 }
 
 /** A form of the conversation, sent without leaving the page. */
@@ -142,19 +154,21 @@ export function start() {
   document.addEventListener('hub:left', () => { here = null; clearTimeout(seenTimer) })
   document.addEventListener('hub:hint', event => {
     const hint = event.detail
-    if (here && (hint.conversation === here.number || hint.kind === 'lists')) refreshConversation(hint.message)
+    if (!here) return
+    const whole = here.section.dataset.history === 'all' && hint.customer === here.section.dataset.customer
+    if (whole || hint.conversation === here.number || hint.kind === 'lists') refreshConversation(hint.message)
   })
   document.addEventListener('hub:reload', () => {
     if (!here) return
-    $$('.li', here.tl).forEach(n => n.dataset.message && changed.add(n.dataset.message))
+    $$(':scope > .li', here.tl).forEach(n => n.dataset.message && changed.add(n.dataset.message))
     refreshConversation()
   })
   document.addEventListener('hub:changed', event => { if (event.detail) refreshConversation(event.detail) })
   document.addEventListener('hub:trouble', event => trouble(event.detail))
   document.addEventListener('submit', event => { if (here && event.target.matches('[data-compose],[data-send]')) send(event.target, event) })
   document.addEventListener('click', event => {
-    if (here && event.target.closest('#jumpnew')) here.timeline.scrollTop = 0
-    loadOlder(event)
+    if (here && event.target.closest('#jumpnew')) toEnd()
   })
+  document.addEventListener('hub:away', () => { const button = $('#jumpnew'); if (here && button) { button.hidden = false; $('span', button).textContent = button.dataset.newest } })
   addEventListener('focus', () => markSeen())
 }

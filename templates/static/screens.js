@@ -1,16 +1,24 @@
 // What single screens need: a customer's page, a simulation that runs, tables sorted by hand, menus, copying, appearance.
 import { $, $$, fetchPart } from './dom.js'
+import { frames } from './mail.js'
+import { keep } from './timeline.js'
 
 // ── a customer's page ────────────────────────────────────────────────────────────────────────────────────────────
 let soon = 0
 
 async function reloadPerson() {
   soon = 0
-  const { answer, doc } = await fetchPart(location.href)
+  const { answer, doc } = await fetchPart(location.pathname)
   const tl = $('.tl'), fresh = $('.tl', doc)
-  if (!answer.ok || !fresh) return
-  const there = new Map([...tl.children].map(n => [n.id, n]))
-  tl.replaceChildren(...[...fresh.children].map(n => there.get(n.id)?.outerHTML === n.outerHTML ? there.get(n.id) : n))
+  if (!answer.ok || !fresh || $('[data-past]')) return
+  keep(() => {
+    for (const node of $$(':scope > .li', fresh)) {
+      const old = document.getElementById(node.id)
+      if (!old) $('#later', tl).before(node)
+      else if (old.outerHTML !== node.outerHTML && !$('iframe', old) && !old.contains(document.activeElement)) old.replaceWith(node)
+    }
+  })
+  frames(tl)
 }
 
 function person(event) {

@@ -17,6 +17,7 @@ from bench.fill import BEGIN, SPAN, Filled, facts, fill
 from bench.words import COMMON, MISSING, PAIR, RARE
 from hub import (
     board,
+    chapters,
     conversations,
     customers,
     delivery,
@@ -25,6 +26,7 @@ from hub import (
     identity,
     inbox,
     journal,
+    looking,
     outbox,
     receipts,
     timeline,
@@ -173,9 +175,13 @@ def pages(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
     yield "timeline", lambda c: timeline.of_conversation(c, house.conversation)
     yield "timeline, before", lambda c: timeline.of_conversation(c, house.conversation, before=100_000)
     yield "timeline, after", lambda c: timeline.of_conversation(c, house.conversation, after=10)
+    yield "heights", lambda c: looking.heights_of(c, [1, 2, 3])
+    yield "senders", lambda c: looking.shown_senders(c, who, ["email:a@b.example"])
+    yield "heads", lambda c: chapters.heads(c, [1, 2, 3])
     for customer in (house.big_customer, house.customer):
         yield "customer timeline", lambda c, n=customer: timeline.of_customer(c, who, n)
         yield "customer", lambda c, n=customer: access_customer(c, who, n)
+        yield "earlier chapters", lambda c, n=customer: chapters.earlier(c, who, n, 0, 2**62)
     yield "message", lambda c: access_message(c, who, 3)
     yield "attachment", lambda c: access_attachment(c, who, 3)
     for begin in ("filled-77", "api:filled-77", "nobody"):

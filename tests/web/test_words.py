@@ -17,7 +17,7 @@ HOLES = re.compile(r"\{\w+\}")
 
 
 def sources() -> list[Path]:
-    return [*(ROOT / "templates").glob("*.j2"), *(ROOT / "hub" / "web").glob("*.py")]
+    return [*(ROOT / "templates").rglob("*.j2"), *(ROOT / "hub" / "web").glob("*.py")]
 
 
 def asked() -> set[str]:
@@ -49,7 +49,7 @@ def test_translations_have_the_holes_of_the_original() -> None:
 def test_no_template_has_words_of_its_own() -> None:
     """What stands between tags is markup, a value or a catalogue text."""
     said = []
-    for path in (ROOT / "templates").glob("*.j2"):
+    for path in (ROOT / "templates").rglob("*.j2"):
         text = re.sub(r"\{% block (columns|screen) %\} ?\w+", " ", path.read_text("utf-8"))
         text = re.sub(r"\{#.*?#\}|\{%.*?%\}|\{\{.*?\}\}", " ", text, flags=re.S)
         text = re.sub(r'<script.*?</script>|<[^>]*>|[\w-]+="[^"]*"|data-[a-z]+', " ", text, flags=re.S)
@@ -61,7 +61,7 @@ def test_no_template_has_words_of_its_own() -> None:
 
 def test_no_template_marks_anything_as_safe_or_carries_inline_style_or_handlers() -> None:
     bad = re.compile(r"\|\s*safe\b|autoescape|Markup|\sstyle=|\son[a-z]+=")
-    found = [p.name for p in (ROOT / "templates").glob("*.j2") if bad.search(p.read_text("utf-8"))]
+    found = [p.name for p in (ROOT / "templates").rglob("*.j2") if bad.search(p.read_text("utf-8"))]
 
     assert found == []
 
