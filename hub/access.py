@@ -1,12 +1,14 @@
 """Who may see and do what: the one door to every object.
 
 Administrators and supervisors see everything. Agents and light agents see conversations of their teams, those of channels without a
-team, and those assigned to them. Light agents read and write notes; they neither answer customers nor change settings.
+team, those assigned to them, and those a colleague has mentioned them in. Light agents read and write notes; they neither answer
+customers nor change settings.
 What somebody may not see does not exist for them: callers answer 404.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from hub.messages import Role
 from hub.sql import among
-from hub.tables import attachments, conversations, customers, messages, team_members
+from hub.tables import attachments, conversations, customers, mentions, messages, team_members
 
 
 class Actor(Struct, frozen=True):
@@ -58,17 +60,29 @@ def require(actor: Actor, right: str) -> None:
         raise Forbidden(f"This needs one of the roles {allowed}; you are {actor.role}.")
 
 
-def visible(actor: Actor) -> sa.ColumnElement[bool]:
-    """The condition on `conversations` for what the actor may see."""
+def belongs(actor: Actor) -> sa.ColumnElement[bool]:
+    """The condition on `conversations` for the actor's own work: their teams', nobody's team's, their own. What they were only
+    mentioned in is not in it; lists of work and queues ask this, everything else asks `visible`.
+    """
     if actor.sees_all:
         return sa.true()
     c = conversations.c
     return sa.or_(c.team_id.is_(None), c.assignee_id == actor.id, among(c.team_id, sorted(actor.teams)))
 
 
-def may_see(actor: Actor, team_id: int | None, assignee_id: int | None) -> bool:
-    """The same rule in memory, for the live stream."""
-    return actor.sees_all or team_id is None or assignee_id == actor.id or team_id in actor.teams
+def visible(actor: Actor) -> sa.ColumnElement[bool]:
+    """The condition on `conversations` for what the actor may see."""
+    if actor.sees_all:
+        return sa.true()
+    m = mentions.alias()
+    asked = sa.select(m.c.message_id).where(m.c.conversation_id == conversations.c.id, m.c.employee_id == actor.id)
+    return sa.or_(belongs(actor), asked.exists())
+
+
+def may_see(actor: Actor, team_id: int | None, assignee_id: int | None, asked: Collection[int] = ()) -> bool:
+    """The same rule in memory, for the live stream; ``asked`` are those mentioned in the conversation."""
+    mine = assignee_id == actor.id or actor.id in asked
+    return actor.sees_all or team_id is None or mine or team_id in actor.teams
 
 
 def access_conversation(conn: Connection, actor: Actor, conversation_id: int) -> Any | None:

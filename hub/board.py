@@ -13,7 +13,7 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub import assignment, directory, inbox, presence
-from hub.access import Actor, visible
+from hub.access import Actor, belongs
 from hub.clock import now
 from hub.directory import Directory
 from hub.inbox import MOST_COUNTED
@@ -145,7 +145,7 @@ def _channels(conn: Connection, d: Directory, actor: Actor, midnight: int) -> tu
         return ()
     today = (
         sa.select(_c.channel_id)
-        .where(_c.created_at >= midnight, visible(actor))
+        .where(_c.created_at >= midnight, belongs(actor))
         .order_by(_c.created_at)
         .limit(inbox.MOST_BEGUN)
         .subquery()
@@ -176,7 +176,7 @@ def _backlog(conn: Connection, actor: Actor, ids: Sequence[int]) -> dict[int, in
     for number in ids:
         some = (
             sa.select(_c.id)
-            .where(_c.channel_id == number, _c.status == lit("open"), visible(actor))
+            .where(_c.channel_id == number, _c.status == lit("open"), belongs(actor))
             .limit(MOST_COUNTED)
             .subquery()
         )

@@ -13,7 +13,7 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub import assignment, conversations, directory, events, routing, situations
-from hub.access import Actor, access_conversation, require, visible
+from hub.access import Actor, access_conversation, belongs, require
 from hub.assignment import Again, reroute, told
 from hub.clock import now
 from hub.conversations import Current
@@ -130,7 +130,7 @@ def _waiting(conn: Connection, actor: Actor, at: int) -> Iterator[list[int]]:
         c.assignee_id.is_(None),
         c.status == lit("open"),
         c.waiting_since.is_not(None),
-        visible(actor),
+        belongs(actor),
         ~rung.exists(),
     )
     due = sa.func.min(s.due_at)

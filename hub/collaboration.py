@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import assignment, conversations, directory, events, sla, staff
+from hub import assignment, conversations, directory, events, mentions, sla, staff
 from hub.access import Actor, access_conversation, require
 from hub.assignment import Again, reroute
 from hub.clock import now
@@ -115,10 +115,13 @@ def set_status(conn: Connection, actor: Actor, conversation_id: int, status: Sta
 
 
 def mark_seen(conn: Connection, actor: Actor, conversation_id: int) -> bool:
-    """The employee has read it: nothing is unread any more. True when that changed."""
+    """The employee has read it: nothing is unread any more, and who mentioned them has been heard. True when that changed."""
     home = _open(conn, actor, conversation_id, "note")
+    asked = mentions.seen(conn, actor.id, home.id)
     if not home.unread:
-        return False
+        if asked:
+            events.append(conn, [_told(home, actor, "mention.seen")])
+        return asked
     home.unread, home.touched = 0, True
     conversations.save(conn, [home])
     events.append(conn, [_told(home, actor, "conversation.seen")])

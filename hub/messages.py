@@ -147,7 +147,9 @@ class Message(Struct, frozen=True):
 
 
 class Details(Struct, frozen=True, omit_defaults=True):
-    """What a message has besides its columns; JSON in `messages.details`. ``edited_at`` and ``deleted_at``: by whoever wrote it."""
+    """What a message has besides its columns; JSON in `messages.details`. ``edited_at`` and ``deleted_at``: by whoever wrote it;
+    ``mentions``: (begin, end, "e7" or "t3") in the text.
+    """
 
     to: tuple[tuple[str, str], ...] = ()
     cc: tuple[tuple[str, str], ...] = ()
@@ -163,6 +165,7 @@ class Details(Struct, frozen=True, omit_defaults=True):
     reactions: tuple[Reaction, ...] = ()
     edited_at: int | None = None
     deleted_at: int | None = None
+    mentions: tuple[tuple[int, int, str], ...] = ()
 
 
 class Receipt(Struct, frozen=True):

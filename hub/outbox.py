@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import conversations, directory, events, holds, identity, presence, search, sla, ways
+from hub import conversations, directory, events, holds, identity, mentions, presence, search, sla, ways
 from hub.access import Actor, access_conversation, access_customer, require
 from hub.adapter import Traits
 from hub.channels import Channels, Ready
@@ -142,12 +142,24 @@ def note(conn: Connection, actor: Actor, conversation_id: int, text: str, client
     assert home is not None
     if earlier := _earlier(conn, actor, draft):
         return earlier, False
+    d = directory.current(conn)
+    spans = mentions.find(draft.text, mentions.named(d))
     number, told = allocate(conn, "ids", 2)
-    insert_rows(conn, messages, [_row(number, actor, home, None, draft, (), "note")])
+    row = _row(number, actor, home, None, draft, (), "note")
+    if spans:
+        row["details"] = msgspec.json.encode(Details(mentions=spans)).decode()
+    insert_rows(conn, messages, [row])
+    asked = mentions.people(spans, d)
+    mentions.add(conn, home.id, number, actor.id, asked)
+    told_to = {"mentioned": [str(n) for n in asked if n != actor.id]} if asked else {}
     search.add(conn, [(number, search.indexed(draft.text))])
     events.append(
         conn,
-        [NewEvent("note.added", home.id, home.customer_id, message_id=number, actor_id=actor.id, id=told)],
+        [
+            NewEvent(
+                "note.added", home.id, home.customer_id, message_id=number, actor_id=actor.id, data=told_to, id=told
+            )
+        ],
     )
     return number, True
 

@@ -30,6 +30,7 @@ from hub.tables import (
     holds,
     identities,
     journal,
+    mentions,
     merges,
     messages,
     offers,
@@ -290,7 +291,7 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
         )
     )
     drafts.forget(conn, among(written.c.conversation_id, homes))
-    for table in (tags, sla_clocks, offers, holds):
+    for table in (tags, sla_clocks, offers, holds, mentions):
         conn.execute(sa.delete(table).where(among(table.c.conversation_id, homes)))
     of_theirs = sa.or_(among(participants.c.conversation_id, homes), among(participants.c.address, addresses))
     conn.execute(sa.delete(participants).where(of_theirs))

@@ -26,6 +26,7 @@ from hub.api import (
     simulations,
     sla,
     teams,
+    views,
 )
 from hub.api.openapi import document
 from hub.api.wire import ROUTES, serve
@@ -52,6 +53,7 @@ PARTS = (
     sla,
     routing,
     simulations,
+    views,
 )
 
 #: Whatever is under /api and no address of ours.

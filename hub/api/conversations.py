@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from secrets import token_hex
-from typing import Annotated, Literal
+from typing import Annotated
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from sqlalchemy.engine import Connection
@@ -18,10 +18,12 @@ from hub.api.shapes import Conversation, Cursor, Id, Limit, Message, TimelineIte
 from hub.api.wire import Call, Made, Page, bad_cursor, check_cursor, read_cursor, route, write_cursor
 from hub.clock import parse_time, rfc3339
 from hub.failpoints import hit
+from hub.filters import Sort
 from hub.http import Problem
 from hub.messages import Status
 from hub.outbox import NotFound
 from hub.tables import events
+from hub.views import Due
 
 Text = Annotated[str, Meta(max_length=1_000_000)]
 Html = Annotated[str, Meta(max_length=200_000)]
@@ -32,7 +34,10 @@ AddressText = Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 class ConversationQuery(Struct, forbid_unknown_fields=True):
-    """Which conversations; empty fields do not filter. ``assignee`` is an id, ``me`` or ``none``."""
+    """Which conversations; empty fields do not filter. ``assignee`` is an id, ``me`` or ``none``; ``q`` knows the operators of the
+    search field (``from:``, ``is:unread``, ``#4821`` …); ``waited``: minutes that the customer waits already; ``mentioned``: where a
+    colleague mentioned you, the newest question first.
+    """
 
     status: Status | None = None
     assignee: Annotated[str, Meta(pattern="^([0-9]{1,18}|me|none)$")] | None = None
@@ -41,7 +46,11 @@ class ConversationQuery(Struct, forbid_unknown_fields=True):
     customer: Id | None = None
     tag: Line = ""
     q: Line = ""
-    sort: Literal["newest", "waiting"] = "newest"
+    due: Due = ""
+    unread: bool = False
+    waited: Annotated[int, Meta(ge=0, le=525_600)] = 0
+    mentioned: bool = False
+    sort: Sort = "newest"
     limit: Limit = 50
     cursor: Cursor = ""
 
@@ -140,6 +149,10 @@ def _listing(conn: Connection, actor: Actor, query: ConversationQuery) -> tuple[
         customer=_id(query.customer),
         tag=query.tag,
         q=query.q,
+        due=query.due,
+        unread=query.unread,
+        waited=query.waited * 60_000,
+        mentioned=query.mentioned,
         sort=query.sort,
     )
     cursor = check_cursor(query.cursor) if query.cursor else ""

@@ -64,6 +64,16 @@ class DeliveryState(Struct, frozen=True):
     at: str | None
 
 
+class Mention(Struct, frozen=True):
+    """Somebody, or everybody of a team, who was asked to look; ``text`` is what was written, from ``begin`` to ``end``."""
+
+    employee: str | None
+    team: str | None
+    text: str
+    begin: int
+    end: int
+
+
 class Message(Struct, frozen=True, kw_only=True):
     """One entry said by someone. ``visible_text`` is the newly written part; ``at`` the sender's time, ``received_at`` ours.
 
@@ -101,6 +111,7 @@ class Message(Struct, frozen=True, kw_only=True):
     left_at: str | UnsetType | None = UNSET
     host: str | UnsetType | None = UNSET
     location: str | UnsetType = UNSET
+    mentions: list[Mention]
 
 
 class MessageItem(Message, frozen=True, kw_only=True, tag_field="type", tag="message"):
@@ -282,8 +293,14 @@ def _fields(view: MessageView) -> dict[str, Any]:
         if worst
         else None,
         "deliveries": [delivery(d) for d in view.deliveries],
+        "mentions": [_mention(view.text, *span) for span in view.details.mentions],
         **_contact(view),
     }
+
+
+def _mention(text: str, begin: int, end: int, mark: str) -> Mention:
+    employee, team = (mark[1:], None) if mark[0] == "e" else (None, mark[1:])
+    return Mention(employee, team, text[begin:end], begin, end)
 
 
 def _contact(view: MessageView) -> dict[str, Any]:

@@ -43,6 +43,7 @@ from hub.tables.routing import (
     sla_clocks,
     sla_policies,
 )
+from hub.tables.views import mentions, saved_views
 from hub.tables.writing import draft_files, drafts, holds, saved_replies
 
 __all__ = [
@@ -66,6 +67,7 @@ __all__ = [
     "identities",
     "journal",
     "leases",
+    "mentions",
     "merges",
     "messages",
     "metadata",
@@ -76,6 +78,7 @@ __all__ = [
     "presence",
     "routing_rules",
     "saved_replies",
+    "saved_views",
     "sessions",
     "simulations",
     "sla_clocks",

@@ -111,6 +111,8 @@ conversations = Table(
         where="status = 'open' AND assignee_id IS NULL AND waiting_since IS NOT NULL",
     ),
     Index(None, "created_at"),
+    partial("ix_conversations_unread", "status", "last_message_id", "id", where="unread > 0"),
+    partial("ix_conversations_priority", "priority", "status", "last_message_id", "id", where="priority <> ''"),
 )
 
 participants = Table(

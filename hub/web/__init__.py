@@ -7,6 +7,7 @@ from aiohttp import web
 from hub import sessions
 from hub.http import FAILURE, HOUSE
 from hub.web import (
+    asking,
     board,
     deeds,
     doors,
@@ -18,6 +19,8 @@ from hub.web import (
     pages,
     palette,
     rendering,
+    saving,
+    searching,
     settings_routes,
     taking,
     widget,
@@ -55,7 +58,7 @@ def add_routes(app: web.Application) -> None:
     post("/me/presence", screen(taking.set_presence))
     post(r"/c/{number:\d+}/claim", screen(taking.claim))
     settings_routes.add_routes(app)
-    for path in ("/inbox/team/{slug}", r"/inbox/{view:[a-z]+}"):
+    for path in ("/inbox/team/{slug}", r"/inbox/{saved:view}/{slug:\d+}", r"/inbox/{view:[a-z]+}"):
         get(path, screen(pages.list_page))
         get(f"{path}/rows", screen(pages.list_page))
     get(r"/c/{number:\d+}", screen(pages.conversation_page))
@@ -70,8 +73,11 @@ def add_routes(app: web.Application) -> None:
     for name in ("reply", "note", "assign", "status", "tags", "seen"):
         post(rf"/c/{{number:\d+}}/{name}", screen(getattr(deeds, name)))
     get(r"/customers/{number:\d+}", screen(pages.customer_page))
-    get("/search", screen(pages.search_page))
     get("/palette", screen(palette.palette_part))
+    get("/search", screen(searching.search_page))
+    post("/views", screen(saving.save))
+    post(r"/views/{number:\d+}/content", screen(saving.keep))
+    get("/mates", screen(asking.mates_part))
     get("/me", screen(pages.me_page))
     post("/me/language", screen(deeds.set_language))
     get(r"/attachments/{number:\d+}", screen(files.attachment))

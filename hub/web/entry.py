@@ -48,6 +48,7 @@ class Entry(Struct, frozen=True):
     cc: tuple[str, ...] = ()
     files: tuple[FileView, ...] = ()
     delivery: DeliveryView | None = None
+    pieces: tuple[tuple[str, str], ...] = ()
     chapter: Chapter | None = None
     designed: bool = False
     coloured: bool = False

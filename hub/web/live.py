@@ -18,7 +18,7 @@ from aiohttp import web
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import accounts, events, presence
+from hub import accounts, events, mentions, presence
 from hub.access import Actor, may_see
 from hub.clock import now
 from hub.database import Unavailable, is_passing
@@ -43,8 +43,8 @@ HEARTBEAT, RECHECK = 20.0, 4.0
 #: What happens to people and everybody may know of.
 PEOPLE = frozenset({"presence.changed", "absence.added", "absence.changed", "absence.removed", "team.changed"})
 
-#: Who may see a conversation: (team, assignee), by the conversation's id.
-Places = dict[int, tuple[int | None, int | None]]
+#: Who may see a conversation: (team, assignee, those mentioned in it), by the conversation's id.
+Places = dict[int, tuple[int | None, int | None, frozenset[int]]]
 
 
 class Reader(Struct, eq=False, weakref=True):
@@ -340,10 +340,10 @@ def _for(actor: Actor, event: Event, data: bytes, places: Places) -> bytes:
 
 
 def load_places(conn: Connection, wanted: Sequence[int]) -> Places:
-    """Team and assignee of the conversations."""
-    c = conversations.c
+    """Who may see the conversations."""
+    c, asked = conversations.c, mentions.asked_in(conn, wanted)
     rows = conn.execute(sa.select(c.id, c.team_id, c.assignee_id).where(among(c.id, wanted)))
-    return {row[0]: (row[1], row[2]) for row in rows}
+    return {row[0]: (row[1], row[2], asked.get(row[0], frozenset())) for row in rows}
 
 
 def load_missed(conn: Connection, after: int) -> tuple[list[Event], Places, int]:

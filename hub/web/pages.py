@@ -5,19 +5,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import cast
+from urllib.parse import quote, unquote
 
 from aiohttp import web
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
-from hub import inbox, reasons
+from hub import reasons
 from hub.access import RIGHTS, Actor
 from hub.channels import Channels
 from hub.drafts import Kept, Mode
 from hub.http import HOUSE, Problem
-from hub.inbox import Filter, Row
+from hub.inbox import Row
 from hub.outbox import NotFound
-from hub.text import clean_line
 from hub.timeline import FileView, MessageView
 from hub.web import further, reads
 from hub.web.mates import Mate
@@ -30,6 +30,9 @@ from hub.web.screens import is_panes, number_in, positive
 from hub.web.stretches import CATCH_UP, Look
 from hub.web.views import acted
 from hub.web.ways import ways
+
+#: The cookie with the name of the list that was looked at last.
+LAST = "list"
 
 
 class Composer(Struct, frozen=True):
@@ -63,13 +66,19 @@ class Composer(Struct, frozen=True):
 
 
 async def start(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """GET /"""
-    raise web.HTTPSeeOther("/inbox/mine")
+    """GET /: the list that was looked at last, on this device; one's own when it is not there any more."""
+    place = read_place(unquote(request.cookies.get(LAST, "mine"))[:100], {})
+    house = request.app[HOUSE]
+    if place is not None and place.view in ("team", "view"):
+        there = await house.hub.db.read(reads.is_there, actor, place)
+        place = place if there else None
+    raise web.HTTPSeeOther(place.path if place else "/inbox/mine")
 
 
 def _place(request: web.Request) -> Place:
     view, slug = request.match_info.get("view", ""), request.match_info.get("slug", "")
-    place = read_place(f"team:{slug}" if slug else view, request.query)
+    kind = "view" if "saved" in request.match_info else "team"
+    place = read_place(f"{kind}:{slug}" if slug else view, request.query)
     if place is None:
         raise NotFound
     return place
@@ -85,19 +94,29 @@ async def list_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     """GET /inbox/<view>, and as a part: …/rows"""
     place, house = _place(request), request.app[HOUSE]
     listed = await _listed(request, actor, place)
+    place = listed.place
     template = "rows.j2" if request.path.endswith("/rows") else "inbox.j2"
     current = positive(request.query.get("c", ""))
     cursor = request.query.get("cursor", "")
-    return show(
+    answer = show(
         request, template, actor, place=place, listed=listed, around=listed.around, current=current, cursor=cursor,
         nothing_next="none" in request.query, title=title(house.company, listed.rows, _list_name(request, actor, place, listed)),
     )  # fmt: skip
+    if template == "inbox.j2":
+        secure = house.public_url.startswith("https:")
+        answer.set_cookie(
+            LAST, quote(place.name), max_age=31_536_000, path="/", httponly=True, samesite="Lax", secure=secure
+        )
+    return answer
 
 
 def _list_name(request: web.Request, actor: Actor, place: Place, listed: Listed | None) -> str:
     _ = words_for(request, actor).text
+    if listed is not None and listed.view:
+        return listed.view.name
     named = {
         "mine": _("Mine"),
+        "mentions": _("Mentions"),
         "unassigned": _("Unassigned"),
         "snoozed": _("Snoozed"),
         "all": _("All"),
@@ -115,18 +134,19 @@ async def _listed(request: web.Request, actor: Actor, place: Place) -> Listed:
 
 def _both(
     conn: Connection, actor: Actor, known: Channels, place: Place, number: int, look: Look, panes: bool
-) -> tuple[Opened, Listed | None]:
-    """Conversation and list in one read. When the list is none of the actor's, all of theirs stands beside.
+) -> tuple[Opened, Listed | None, Place]:
+    """Conversation, list and which list that is, in one read. When the list is none of the actor's, all of theirs stands beside.
 
     ``panes``: the list stands on the screen already.
     """
     found = reads.opened(conn, actor, number, look, known)
     if panes:
-        return found, None
+        return found, None, place
     try:
-        return found, reads.listed(conn, actor, place)
+        listed = reads.listed(conn, actor, place)
     except NotFound:
-        return found, reads.listed(conn, actor, Place("all"))
+        listed = reads.listed(conn, actor, Place("all"))
+    return found, listed, listed.place
 
 
 async def conversation_page(request: web.Request, actor: Actor) -> web.StreamResponse:
@@ -149,16 +169,16 @@ async def show_conversation(
     """
     house, place = request.app[HOUSE], beside(request.query)
     look = further.look_in(request.query)
-    opened, listed = await house.hub.db.read(_both, actor, house.hub.channels, place, number, look, is_panes(request))
-    if listed is not None and listed.team is None and place.view == "team":
-        place = Place("all")
+    opened, listed, place = await house.hub.db.read(
+        _both, actor, house.hub.channels, place, number, look, is_panes(request)
+    )
     row, stretch = opened.row, opened.timeline
     when = when_for(request, words_for(request, actor))
     shown = _filled(request, composer, opened, actor)
     whole, fresh = opened.history == "all", seen or _unread_from(opened)
     said = further.drawn_entries(stretch, opened.names, when, subject=row.subject, new_after=fresh, chapters=whole)
     return show(
-        request, "conversation.j2" if listed else "panes.j2", actor, status=status, place=place, listed=listed,
+        request, "conversation.j2" if listed else "panes.j2", actor, status=status, place=place, listed=listed, asked=opened.asked,
         around=listed.around if listed else None, held=opened.held,
         current=number, cursor="", row=row, entries=said, older=stretch.older, customer=opened.customer,
         others=opened.others, people=opened.people, all_teams=opened.all_teams, latest=opened.latest,
@@ -245,33 +265,6 @@ async def customer_page(request: web.Request, actor: Actor) -> web.StreamRespons
         others=person.conversations, around=person.around, place=None, newer=person.timeline.newer, history="all",
         channel_names=person.names.channels,
         title=title(house.company, (), person.customer.name),
-    )  # fmt: skip
-
-
-class Found(Struct, frozen=True):
-    """What a search found."""
-
-    rows: list[Row]
-    next: str | None
-    around: reads.Around
-
-
-def _find(conn: Connection, actor: Actor, q: str, cursor: str) -> Found:
-    rows, following = inbox.listing(conn, actor, Filter(q=q), cursor, reads.ROWS) if q else ([], None)
-    return Found(rows, following, reads.around(conn, actor))
-
-
-async def search_page(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """GET /search?q="""
-    house, q = request.app[HOUSE], clean_line(request.query.get("q", ""), 200)
-    try:
-        found = await house.hub.db.read(_find, actor, q, request.query.get("cursor", "")[:100])
-    except ValueError as error:
-        raise Problem(400, str(error)) from error
-    name = words_for(request, actor).text("Search")
-    return show(
-        request, "search.j2", actor, q=q, found=found, around=found.around, place=Place("all", q=q), current=0,
-        title=title(house.company, (), q, name),
     )  # fmt: skip
 
 

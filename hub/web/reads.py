@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import chapters, directory, drafts, events, holds, inbox, looking, presence, timeline, ways
+from hub import chapters, directory, drafts, events, holds, inbox, looking, mentions, presence, timeline, views, ways
 from hub.access import Actor, access_customer, access_envelope
 from hub.channels import Channels
 from hub.chapters import Earlier
@@ -20,7 +20,9 @@ from hub.looking import History
 from hub.outbox import NotFound
 from hub.tables import channels, customers, employees, identities, teams
 from hub.tables import events as events_table
+from hub.text import fold
 from hub.timeline import Item, MessageView
+from hub.views import View
 from hub.ways import Way
 from hub.web import stretches
 from hub.web.mates import Mate, mate, mates
@@ -40,11 +42,22 @@ class Around(Struct, frozen=True):
     latest: int
     doing: str
     keys: str
+    views: tuple[View, ...] = ()
+
+
+class Choices(Struct, frozen=True):
+    """What a list can be narrowed to: (id, name) of channels, people and teams; and the tags there are."""
+
+    channels: tuple[tuple[int, str], ...] = ()
+    people: tuple[tuple[int, str], ...] = ()
+    teams: tuple[tuple[int, str], ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 class Listed(Struct, frozen=True):
     """One page of a list. ``team`` is the list's own, if it is a team's; ``person`` and ``channel`` name what it is narrowed to;
-    ``drafts`` are how the reader's own drafts begin, by conversation.
+    ``drafts`` are how the reader's own drafts begin, by conversation; ``place`` is the list itself, looked up where it is a saved
+    ``view``; ``asked`` are those in which somebody mentioned the reader, who has not looked since.
     """
 
     around: Around
@@ -54,6 +67,11 @@ class Listed(Struct, frozen=True):
     person: str = ""
     channel: str = ""
     drafts: Mapping[int, str] = {}
+    place: Place = Place("all")
+    view: View | None = None
+    may_change: bool = False
+    asked: frozenset[int] = frozenset()
+    choices: Choices = Choices()
 
 
 class Identity(Struct, frozen=True):
@@ -76,7 +94,8 @@ class Customer(Struct, frozen=True):
 
 class Opened(Struct, frozen=True):
     """A conversation with everything around it. ``people`` may be given it, ``all_teams`` is every team; ``drafts`` and the
-    message that is still ``held`` are the reader's own; ``earlier`` are the chapters before it, unless the ``history`` shows all.
+    message that is still ``held`` are the reader's own; ``earlier`` are the chapters before it, unless the ``history`` shows all;
+    ``asked``: somebody mentioned them and they have not looked since.
     """
 
     row: Row
@@ -92,6 +111,7 @@ class Opened(Struct, frozen=True):
     ways: tuple[Way, ...]
     history: History
     earlier: Earlier
+    asked: bool
 
 
 def around(conn: Connection, actor: Actor) -> Around:
@@ -99,12 +119,14 @@ def around(conn: Connection, actor: Actor) -> Around:
     shown = tuple(t for t in _teams(conn) if actor.sees_all or t.id in actor.teams)
     doing = presence.one(conn, actor.id)  # whoever asks for a page is here, even before their stream says so
     keys = conn.execute(sa.select(employees.c.keyboard).where(employees.c.id == actor.id)).scalar() or ""
+    saved = views.listing(conn, actor, views.SHOWN)
     return Around(
-        inbox.counts(conn, actor),
+        inbox.counts(conn, actor, views.countable(conn, actor, saved)),
         shown,
         events.latest(conn),
         "busy" if doing.calls else doing.chosen or "available",
         keys,
+        tuple(saved),
     )
 
 
@@ -114,15 +136,39 @@ def _teams(conn: Connection) -> list[Team]:
 
 
 def listed(conn: Connection, actor: Actor, place: Place, cursor: str = "", limit: int = ROWS) -> Listed:
-    """A list. Raises `NotFound` for a team that is not there or not the actor's, ValueError for a strange cursor."""
+    """A list. Raises `NotFound` for a team or view that is not there or not the actor's, ValueError for a strange cursor."""
     beside = around(conn, actor)
+    view = views.one(conn, actor, int(place.slug)) if place.view == "view" else None
+    if view is not None:
+        place = place.opened(view.content)
     team = next((t for t in beside.teams if t.slug == place.slug), None) if place.view == "team" else None
     if place.view == "team" and team is None:
         raise NotFound
     rows, following = inbox.listing(conn, actor, place.filter(team), cursor, limit)
     person, channel = _narrowed(conn, place) if place.narrowed else ("", "")
-    written = drafts.previews(conn, actor, [row.id for row in rows])
-    return Listed(beside, rows, following, team, person, channel, written)
+    ids = [row.id for row in rows]
+    return Listed(
+        beside,
+        rows,
+        following,
+        team,
+        person,
+        channel,
+        drafts.previews(conn, actor, ids),
+        place,
+        view,
+        view is not None and views.may_change(actor, view),
+        mentions.unread(conn, actor.id, ids),
+        choices(conn, actor),
+    )
+
+
+def is_there(conn: Connection, actor: Actor, place: Place) -> bool:
+    """Is this team or saved view there, for this employee?"""
+    if place.view == "view":
+        return any(view.id == int(place.slug) for view in views.listing(conn, actor))
+    d = directory.current(conn)
+    return any(t.slug == place.slug and (actor.sees_all or t.id in actor.teams) for t in d.teams.values())
 
 
 def _narrowed(conn: Connection, place: Place) -> tuple[str, str]:
@@ -131,6 +177,25 @@ def _narrowed(conn: Connection, place: Place) -> tuple[str, str]:
     person = d.employees.get(int(place.who)) if place.who.isdecimal() else None
     channel = d.channels.get(place.channel)
     return person.name if person else "", channel.name if channel else ""
+
+
+_TAGS = sa.text(
+    "WITH RECURSIVE found(tag) AS (SELECT min(tag) FROM tags UNION ALL"
+    " SELECT (SELECT min(t.tag) FROM tags AS t WHERE t.tag > found.tag) FROM found WHERE found.tag IS NOT NULL)"
+    " SELECT tag FROM found WHERE tag IS NOT NULL LIMIT 40"
+)
+
+
+def choices(conn: Connection, actor: Actor) -> Choices:
+    """What the filter offers. The tags are looked up one by one along their index, so that their number does not matter."""
+    d = directory.current(conn)
+    shown = {t.id for t in d.teams.values() if actor.sees_all or t.id in actor.teams}
+    return Choices(
+        tuple(sorted(((c.id, c.name or c.kind) for c in d.channels.values()), key=lambda c: fold(c[1]))),
+        tuple(sorted(((e.id, e.name) for e in d.employees.values() if not e.disabled), key=lambda e: fold(e[1]))),
+        tuple(sorted(((n, d.teams[n].name) for n in shown), key=lambda t: fold(t[1]))),
+        tuple(conn.execute(_TAGS).scalars()),
+    )
 
 
 def names(conn: Connection) -> tuple[Names, tuple[Team, ...]]:
@@ -175,6 +240,7 @@ def opened(
         tuple(ways.of(conn, channels, row.customer_id, row.channel_id)) if channels else (),
         seen,
         chapters.earlier(conn, actor, *before) if seen == "one" else Earlier(),
+        bool(mentions.unread(conn, actor.id, [number])),
     )
 
 

@@ -34,6 +34,7 @@ def sections(actor: Actor, words: Catalogue) -> list[Section]:
         Section("teams", "/settings/teams", "users", _("Teams")),
         Section("absences", "/settings/absences", "cal", _("Absences")),
         Section("replies", "/settings/replies", "canned", _("Saved replies")),
+        Section("views", "/settings/views", "filter", _("Views")),
         Section("keyboard", "/settings/keyboard", "kbd", _("Keyboard")),
     ]
     if actor.role not in RIGHTS["routing"]:

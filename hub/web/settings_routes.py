@@ -14,6 +14,7 @@ from hub.web import settings_routing as routing
 from hub.web import settings_simulation as simulation
 from hub.web import settings_sla as sla
 from hub.web import settings_teams as teams
+from hub.web import settings_views as views
 from hub.web.screens import screen
 
 
@@ -52,6 +53,11 @@ def add_routes(app: web.Application) -> None:
     post(f"/settings/absences/{one}/end", screen(absences.end_absence))
     get("/settings/replies", screen(saved.replies_page))
     post(f"/settings/replies/{one}/remove", screen(saved.remove_reply))
+    get("/settings/views", screen(views.views_page))
+    get(f"/settings/views/{one}", screen(views.view_page))
+    post(f"/settings/views/{one}", screen(views.save_view))
+    for act in (views.move, views.remove):
+        post(f"/settings/views/{one}/{act.__name__}", screen(act))
     get("/settings/hours", screen(hours.hours_page))
     post(f"/settings/hours/{one}/remove", screen(hours.remove))
     get("/settings/sla", screen(sla.policies_page))

@@ -18,6 +18,8 @@ from jinja2.visitor import NodeTransformer
 
 from hub.access import RIGHTS
 from hub.i18n import LANGUAGES, Catalogue, catalogue
+from hub.views import ICONS
+from hub.web import filterbar
 from hub.web.assets import Assets
 from hub.web.keys import for_page
 from hub.web.linked import linked
@@ -95,6 +97,12 @@ def _pages(words: Catalogue, assets: Assets, loader: jinja2.BaseLoader) -> Pages
         "bare": bare,
         "fresh_id": lambda: secrets.token_urlsafe(12),
         "languages": LANGUAGES,
+        "chips": filterbar.chips,
+        "orders": filterbar.orders,
+        "waits": filterbar.waits,
+        "kept": filterbar.kept,
+        "told": filterbar.told,
+        "view_icons": ICONS,
         "may": lambda actor, right: actor.role in RIGHTS[right],
         "linked_text": linked,
         "quote": lambda text: quote(text, safe=""),

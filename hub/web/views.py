@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 from hub import reasons
 from hub.events import Event
 from hub.i18n import Catalogue
+from hub.mentions import Spans
 from hub.timeline import Item, MessageView
 from hub.web import drawn
 from hub.web.entry import Entry
@@ -133,6 +134,7 @@ def _entry(item: Item, names: Names, when: When, subject: str, extras: Extras) -
             message=said.id,
             shown=said.text[:LONGEST],
             cut=len(said.text) > LONGEST,
+            pieces=_pieces(said.text[:LONGEST], said.details.mentions),
         )
     entry = _said(item.id, said, LOOKS.get(kind, OTHER), via, names, when, subject)
     return _rich(entry, said, names, when, extras)
@@ -175,6 +177,17 @@ def _rich(entry: Entry, said: MessageView, names: Names, when: When, extras: Ext
         edited=d.edited_at is not None,
         deleted=d.deleted_at is not None,
     )
+
+
+def _pieces(text: str, mentions: Spans) -> tuple[tuple[str, str], ...]:
+    """A note's text with who is mentioned in it: each piece with "e7" or "t3", empty for mere words. None: nobody is mentioned."""
+    pieces: list[tuple[str, str]] = []
+    at = 0
+    for begin, end, mark in mentions:
+        if at <= begin < end <= len(text):  # of several with one name the first
+            pieces += [(text[at:begin], ""), (text[begin:end], mark)]
+            at = end
+    return (*pieces, (text[at:], "")) if pieces else ()
 
 
 def _said(

@@ -10,8 +10,9 @@ import { start as composer } from './composer.js'
 import { start as board } from './board.js'
 import { start as screens } from './screens.js'
 import { start as nav } from './nav.js'
+import { start as mentions } from './mentions.js'
 import { start as stream } from './stream.js'
 import { start as keys } from './keys.js'
 import { start as palette } from './palette.js'
 
-for (const begin of [list, convo, timeline, mail, pictures, sound, composer, board, screens, keys, palette, nav, stream]) begin()
+for (const begin of [list, convo, timeline, mail, pictures, sound, composer, board, screens, keys, palette, nav, mentions, stream]) begin()

@@ -125,6 +125,11 @@ MATRIX: dict[str, Row] = {
     "GET /sla_policies/{id}": Row(_ALL),
     "PATCH /sla_policies/{id}": Row((401, 403, 403, 403, 200), {"position": 1}),
     "DELETE /sla_policies/{id}": Row((401, 403, 403, 403, 204)),
+    "GET /views": Row(_ALL),
+    "GET /views/{id}": Row(_ALL),
+    "POST /views": Row((401, 201, 201, 201, 201), {"name": "x"}),
+    "PATCH /views/{id}": Row((401, 403, 403, 403, 200), {"name": "y"}),
+    "DELETE /views/{id}": Row((401, 403, 403, 403, 204)),
 }
 #: What changes something must come after everything that needs it.
 LAST = ("PUT /conversations/{id}/assignee", "PATCH /channels/{id}", "DELETE /channels/{id}", "PUT /teams/{id}/members")
@@ -147,7 +152,9 @@ async def own_ids(house: House) -> dict[str, str]:
     away = await house.ask("admin", "POST", f"/employees/{house.people['admin']}/absences", {"starts_at": "2031-12-24"})
     saved = {"name": "Hi", "text": "Hello", "visibility": "everyone"}
     reply = await house.ask("admin", "POST", "/saved_replies", saved)
+    view = await house.ask("admin", "POST", "/views", {"name": "All of it", "visibility": "everyone"})
     return {
+        "views": view.json["id"],
         "saved_replies": reply.json["id"],
         "absences": away.json["id"],
         "conversations": conversation["id"],

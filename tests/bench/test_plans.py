@@ -23,6 +23,7 @@ from hub import (
     delivery,
     directory,
     events,
+    finding,
     identity,
     inbox,
     journal,
@@ -39,6 +40,7 @@ from hub.messages import Receipt
 from hub.outbox import Draft, Stale
 from hub.tables import employees
 from hub.traffic import Traffic
+from hub.web import searching
 from tests.bench.plans import MOST_ROWS, Statement, complaints, in_words, statements_of, undone
 from tests.servers import Postgres, apart
 
@@ -50,6 +52,8 @@ pytestmark = pytest.mark.xdist_group("plans")
 EMPTY = {"ids": 0, "people": 0, "conversations": 0, "journal": 0}
 #: These want the next or the last rows of a table, whatever they are.
 IN_ORDER = ("events after", "newest event", "journal list")
+#: Searches without words that look at the newest messages, so many for a page; or that look up a day among the events.
+NEWEST = ("from:person", "has:attachment", "before:", "after:")
 T = TypeVar("T")
 Work = Callable[[Connection], Any]
 
@@ -144,6 +148,11 @@ def filters(house: Filled) -> Iterator[Filter]:
             yield Filter(status=status, customer=house.big_customer, sort=sort)
             for tag in ("invoice", "unusual"):
                 yield Filter(status=status, tag=tag, sort=sort)
+            yield Filter(status=status, unread=True, sort=sort)
+            yield Filter(status=status, team=house.teams[0], unread=True, sort=sort)
+    yield Filter(status="open", sort="waiting", rest=True)
+    yield Filter(status="open", sort="priority")
+    yield Filter(mentioned=True)
 
 
 def lists(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
@@ -164,6 +173,12 @@ def list_page(who: Actor, wanted: Filter, page: int) -> Work:
 def pages(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
     """What opening things asks."""
     yield "counts", lambda c: inbox.counts(c, who)
+    yield "counts of views, waiting and due", lambda c: inbox.counts(c, who, saved(house))
+    yield "list, waiting and due", lambda c: inbox.listing(c, who, Filter(status="open", sort="due", rest=True))
+    yield "list, waiting long", lambda c: inbox.listing(c, who, Filter(status="open", waited=7_200_000))
+    for q in OPERATORS:
+        yield f"search {q}", lambda c, q=q: inbox.listing(c, who, Filter(q=q))
+        yield f"search page {q}", lambda c, q=q: searching.find(c, who, q, "", "")
     yield "live board: waiting, queues, channels", lambda c: board.look(c, who, BEGIN + SPAN - SPAN // 50)
     for due in ("soon", "late"):
         yield f"waiting, due {due}", lambda c, d=due: inbox.listing(c, who, Filter(status="open", due=d))
@@ -188,6 +203,40 @@ def pages(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
         yield f"customers {begin}", lambda c, q=begin: customers.listing(c, who, q, 2**62, 50)
     for words in (RARE, COMMON, MISSING, PAIR):
         yield f"search {words}", lambda c, q=words: inbox.listing(c, who, Filter(q=q))
+
+
+#: Searches that do not stand on words alone.
+OPERATORS = (
+    "is:unread",
+    "is:open channel:api",
+    "tag:invoice is:open",
+    f"tag:invoice {COMMON}",
+    "from:person",
+    "from:customer",
+    "has:attachment",
+    "before:2024-01-01",
+    f"{COMMON} after:2024-03-01",
+    f'"{PAIR}"',
+    "+49 151 22648810",
+    "#7",
+    "is:mentioned",
+)
+
+
+def saved(house: Filled) -> dict[str, Filter]:
+    """Ten views such as people save."""
+    return {
+        "view:1": Filter(status="open", team=house.teams[0], sort="waiting", rest=True),
+        "view:2": Filter(status="open", channel=house.channels[0]),
+        "view:3": Filter(status="open", tag="invoice"),
+        "view:4": Filter(status="open", tag="unusual"),
+        "view:5": Filter(status="open", unread=True),
+        "view:6": Filter(status="open", waited=7_200_000),
+        "view:7": Filter(status="open", due="late"),
+        "view:8": Filter(status="open", due="soon"),
+        "view:9": Filter(status="waiting", assignee="me"),
+        "view:10": Filter(assignee="none", channel=house.channels[1], unread=True),
+    }
 
 
 def loops(house: Filled, hub: Hub) -> Iterator[tuple[str, Work]]:
@@ -270,10 +319,12 @@ def explained(conn: Connection, name: str, statement: Statement) -> list[str]:
     backlog = "waiting" in name or name == "wake"
     most = MOST_ROWS
     if name.startswith("search"):
-        most = inbox.SEARCHED
+        most = finding.SEARCHED
     elif name == "running":  # of two thousand conversations, those of many customers are found by reading all
         most = 2500
-    return complaints(conn, statement, backlog=backlog, in_order=name in IN_ORDER, most=most)
+    return complaints(
+        conn, statement, backlog=backlog, in_order=name in IN_ORDER or any(q in name for q in NEWEST), most=most
+    )
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ pytestmark = [
 async def at_work(chrome: Any, site: Site, count: int = 3) -> tuple[Any, list[int]]:  # noqa: F811
     numbers = [await site.say(f"About {n}", f"c{n}", f"Customer {n}", subject=f"Matter {n}") for n in range(count)]
     page = await signed_in(chrome, site)
-    await page.goto(f"{site.base}/inbox/all")
+    await page.goto(f"{site.base}/inbox/all?sort=newest")
     return page, numbers
 
 

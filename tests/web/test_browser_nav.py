@@ -94,7 +94,7 @@ async def test_what_is_typed_stays_with_its_conversation_through_fifty_changes(c
 async def test_the_list_keeps_its_order_under_the_pointer_until_it_is_asked(chrome: Any, site: Site) -> None:  # noqa: F811
     numbers = await several(site)
     page = await signed_in(chrome, site)
-    await page.goto(f"{site.base}/inbox/all")
+    await page.goto(f"{site.base}/inbox/all?sort=newest")
     await page.hover(f"#c{numbers[3]} a")
 
     await site.say("Once more", "c0", "Customer 0")
