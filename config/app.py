@@ -20,6 +20,7 @@ from hub.blobs import Blobs
 from hub.bus import Bus
 from hub.channels import Channels
 from hub.core import Hub, Options
+from hub.courier import Courier
 from hub.database import Database, DiskFull, InUse, SqliteDatabase, Unavailable, only_process, open_database
 from hub.delivery import Delivery
 from hub.events import Event
@@ -96,6 +97,7 @@ class Server:
             tasks.start("pulling", Pulling(hub, self.ingest).run)
             tasks.start("scheduler", lambda: run_jobs(hub, JOBS))
             tasks.start("simulations", Simulations(hub).run)
+            tasks.start("push", Courier(hub, anywhere=self.settings.push.anywhere).run)
 
     async def _open_doors(self) -> None:
         self._runner = web.AppRunner(
@@ -206,6 +208,7 @@ def open_hub(settings: Settings) -> Hub:
     options = Options(
         public_url=settings.public_url.rstrip("/"),
         reopen_days=settings.conversations.reopen_days,
+        show_drafts=settings.conversations.show_drafts,
         undo_seconds=settings.sending.undo_seconds,
         send_at_once=settings.sending.at_once,
         give_up_hours=settings.sending.give_up_hours,
@@ -245,6 +248,7 @@ def _application(server: Server) -> web.Application:
         settings.metrics.token,
         settings.trusted_proxies,
         version("omnichannel-hub"),
+        push_anywhere=settings.push.anywhere,
     )
     door = Door(lambda: hub.channels.by_key, server.ingest.keep, settings.public_url, hub.look_again)
     app.router.add_post("/webhooks/{provider}/{key}", door.post)

@@ -37,10 +37,17 @@ class Metrics(Struct, forbid_unknown_fields=True):
     token: str = ""
 
 
+class Push(Struct, forbid_unknown_fields=True):
+    """Web Push."""
+
+    anywhere: bool = False
+
+
 class Conversations(Struct, forbid_unknown_fields=True):
     """How conversations go on."""
 
     reopen_days: Annotated[float, Meta(ge=0)] = 7.0
+    show_drafts: bool = True
 
 
 class Sending(Struct, forbid_unknown_fields=True):
@@ -70,6 +77,7 @@ class Settings(Struct, forbid_unknown_fields=True):
     metrics: Metrics = field(default_factory=Metrics)
     conversations: Conversations = field(default_factory=Conversations)
     sending: Sending = field(default_factory=Sending)
+    push: Push = field(default_factory=Push)
 
     @property
     def folder(self) -> Path:

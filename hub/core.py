@@ -21,11 +21,13 @@ class Options(Struct, frozen=True):
     """What the core lets itself be told; filled from the settings by config/app.py.
 
     ``public_url`` without trailing slash. ``reopen_days``: how long after closing a customer's new message continues the
-    conversation. ``undo_seconds``: how long a message waits before it leaves. ``send_at_once``: parallel sends per process.
+    conversation. ``show_drafts``: colleagues may see what somebody is writing. ``undo_seconds``: how long a message waits before it
+    leaves. ``send_at_once``: parallel sends per process.
     """
 
     public_url: str = "http://localhost:8080"
     reopen_days: float = 7
+    show_drafts: bool = True
     undo_seconds: float = 0
     send_at_once: int = 64
     lease_seconds: float = 20

@@ -140,6 +140,12 @@ def of_conversation(conn: Connection, actor: Actor, conversation_id: int) -> dic
     return {kept.mode: kept for kept in _kept(conn, _mine(actor, conversation_id))}
 
 
+def written_by(conn: Connection, employee_id: int, conversation_id: int, mode: Mode) -> Kept | None:
+    """Somebody's draft there; whoever asks has seen to it that they may look."""
+    theirs = sa.and_(_d.employee_id == employee_id, _d.conversation_id == conversation_id, _d.mode == mode)
+    return next(iter(_kept(conn, theirs)), None)
+
+
 def one(conn: Connection, actor: Actor, conversation_id: int, mode: Mode) -> Kept:
     """The actor's draft. Raises `NotFound` when there is none, or none of a conversation they may see."""
     kept = of_conversation(conn, actor, conversation_id).get(mode)

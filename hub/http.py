@@ -48,6 +48,8 @@ class House(Struct):
     metrics_token: str = ""
     trusted_proxies: str = ""
     version: str = ""
+    #: Web Push also to services on private addresses and without TLS: for tests.
+    push_anywhere: bool = False
     #: Passwords hashed at the same time (each takes 19 MiB), and files held in memory (each up to 25 MB).
     hashing: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(4))
     storing: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(4))
@@ -197,7 +199,8 @@ def _headers(request: web.Request, answer: web.StreamResponse, nonce: str) -> No
     headers.setdefault(
         "Content-Security-Policy",
         f"default-src 'none'; script-src 'nonce-{nonce}' 'strict-dynamic'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:;"
-        " font-src 'self'; media-src 'self'; connect-src 'self'; form-action 'self'; frame-src 'self'; base-uri 'none';"
+        " font-src 'self'; media-src 'self'; connect-src 'self'; worker-src 'self'; form-action 'self'; frame-src 'self';"
+        " base-uri 'none';"
         f" frame-ancestors {around}",
     )
     if request.app[HOUSE].secure:

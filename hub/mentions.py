@@ -137,3 +137,24 @@ def asked_in(conn: Connection, conversations: Sequence[int]) -> dict[int, frozen
     for conversation, employee in conn.execute(statement) if conversations else ():
         found[conversation] = found.get(conversation, frozenset()) | {employee}
     return found
+
+
+def waiting(conn: Connection, people: Sequence[int]) -> dict[int, int]:
+    """In how many conversations somebody waits for a look of each of these employees."""
+    m = mentions.c
+    statement = (
+        sa.select(m.employee_id, sa.func.count(m.conversation_id.distinct()))
+        .where(among(m.employee_id, list(people)), m.read_at.is_(None))
+        .group_by(m.employee_id)
+    )
+    return {row[0]: row[1] for row in conn.execute(statement)} if people else {}
+
+
+def of_messages(conn: Connection, messages: Sequence[int]) -> dict[int, frozenset[int]]:
+    """Who is asked to look by each of these notes."""
+    m = mentions.c
+    found: dict[int, frozenset[int]] = {}
+    statement = sa.select(m.message_id, m.employee_id).where(among(m.message_id, list(messages)))
+    for message, employee in conn.execute(statement) if messages else ():
+        found[message] = found.get(message, frozenset()) | {employee}
+    return found

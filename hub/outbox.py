@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -47,7 +47,8 @@ class Draft(Struct, frozen=True):
 
     ``client_id`` names this very act: a second draft with the same one is the same message. ``via`` is the channel's id; 0 means
     the conversation's own. ``to`` and ``cc`` are addresses with their kind; empty means the customer. ``actions`` are only
-    remembered, for the case that it is taken back.
+    remembered, for the case that it is taken back. ``minds``: what of what came after ``seen`` keeps it from being sent: everything,
+    or only what colleagues said (to the customer or in a note).
     """
 
     text: str
@@ -60,6 +61,7 @@ class Draft(Struct, frozen=True):
     files: tuple[int, ...] = ()
     seen: int = 0
     actions: tuple[str, ...] = ()
+    minds: Literal["everything", "colleagues"] = "everything"
 
 
 def reply(
@@ -77,7 +79,7 @@ def reply(
     assert home is not None
     if earlier := _earlier(conn, actor, draft):
         return earlier, False
-    _refuse_stale(conn, home, draft)
+    _refuse_stale(conn, actor, home, draft)
     channel = _channel(channels, draft.via or home.channel_id)
     answered, sender = _last_in(conn, home, channel.adapter.traits)
     to = draft.to or sender or _reach(conn, home.customer_id, channel.adapter.traits, channel.config.name)
@@ -177,14 +179,23 @@ def client_key(actor: Actor, client_id: str) -> str:
     return f"{actor.id}:{clean_line(client_id, 200)}"
 
 
-def _refuse_stale(conn: Connection, home: Current, draft: Draft) -> None:
+def _refuse_stale(conn: Connection, actor: Actor, home: Current, draft: Draft) -> None:
     if not draft.seen:
         return
     m = messages.c
     statement = sa.select(m.id).where(m.conversation_id == home.id, m.id > draft.seen, m.direction.in_(("in", "out")))
+    if draft.minds == "colleagues":
+        statement = sa.select(m.id).where(*from_colleagues(actor, home.id, draft.seen))
     newer = list(conn.execute(statement.order_by(m.id).limit(50)).scalars())
     if newer:
         raise Stale(newer)
+
+
+def from_colleagues(actor: Actor, conversation_id: int, seen: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """The condition on `messages` for what others of the house have said in a conversation after the message ``seen``."""
+    m = messages.c
+    others = sa.or_(m.author_id.is_(None), m.author_id != actor.id)
+    return (m.conversation_id == conversation_id, m.id > seen, m.direction.in_(("out", "internal")), others)
 
 
 def _channel(channels: Channels, channel_id: int) -> Ready:

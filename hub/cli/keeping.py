@@ -12,7 +12,7 @@ from typing import Any
 from cryptography.fernet import Fernet
 
 from hub import backup as archive
-from hub import channels, migrations, moving
+from hub import channels, migrations, moving, pushing
 from hub.cli import Failed
 from hub.cli.house import opened, settings_of
 from hub.database import InUse, PostgresDatabase, SqliteDatabase, only_process, open_database
@@ -96,4 +96,5 @@ async def rotate_key(front: Any, args: argparse.Namespace) -> None:
         keys = [Fernet.generate_key(), *load_keys(settings.key_file)]
         write_keys(settings.key_file, keys)
         count = await hub.db.write(channels.rotate_secrets, SecretBox(keys))
+        await hub.db.write(pushing.rotate, SecretBox(keys))
     print(f"new key in {settings.key_file}; {count} channels encrypted with it. Restart every hub process now.")

@@ -36,6 +36,7 @@ from hub.tables.house import (
     tokens,
 )
 from hub.tables.looking import heights, picture_senders
+from hub.tables.notices import notice_wishes, push_subscriptions, pushes
 from hub.tables.routing import (
     offers,
     routing_rules,
@@ -71,11 +72,14 @@ __all__ = [
     "merges",
     "messages",
     "metadata",
+    "notice_wishes",
     "offers",
     "one_time_links",
     "participants",
     "picture_senders",
     "presence",
+    "push_subscriptions",
+    "pushes",
     "routing_rules",
     "saved_replies",
     "saved_views",

@@ -14,6 +14,7 @@ from hub.web import (
     drafting,
     files,
     further,
+    live_routes,
     looks,
     metrics,
     pages,
@@ -42,6 +43,7 @@ def add_routes(app: web.Application) -> None:
     app.on_shutdown.append(live.close)
     metrics.add_routes(app)
     widget.add_routes(app)
+    live_routes.add_routes(app, live)
     get, post = app.router.add_get, app.router.add_post
     get("/static/{file}", app[rendering.ASSETS].serve)
     get("/login", doors.login_page)

@@ -14,7 +14,7 @@ from msgspec import Struct
 #: The cascade layers, the weakest first.
 LAYERS = ("tokens", "base", "parts", "layout", "util")
 #: The files, in which a later one may add to any layer.
-FILES = ("tokens", "base", "parts", "layout", "timeline", "pages", "finding", "util")
+FILES = ("tokens", "base", "parts", "layout", "timeline", "pages", "finding", "live", "util")
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 
@@ -68,6 +68,7 @@ class Assets:
         layers = [(folder / f"{name}.css").read_text("utf-8") for name in FILES]
         self._add("app.css", f"@layer {','.join(LAYERS)};\n{''.join(layers)}".encode())
         self._add("app.js", joined("app", lambda name: (folder / f"{name}.js").read_text("utf-8")).encode())
+        self._add("shared.js", joined("shared", lambda name: (folder / f"{name}.js").read_text("utf-8")).encode())
         self._add("frame.css", (folder / "frame.css").read_bytes())
         self._add("widget.css", b"".join((folder / f"{name}.css").read_bytes() for name in ("tokens", "widget")))
         self._add("widget.js", b"".join((folder / f"{name}.js").read_bytes() for name in ("widget", "widget_view")))

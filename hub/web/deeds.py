@@ -10,7 +10,7 @@ from aiohttp.web import FileField
 from msgspec import structs
 from sqlalchemy.engine import Connection
 
-from hub import addresses, collaboration, composing, files, inbox, undo, uploads
+from hub import addresses, collaboration, collisions, composing, files, inbox, undo, uploads
 from hub.access import Actor, Forbidden, access_message
 from hub.database import Unavailable
 from hub.http import HOUSE, UPLOAD, Form, House, Problem, as_problem, read_form
@@ -73,6 +73,7 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
             files=tuple(kept),
             seen=seen,
             actions=composer.actions,
+            minds="colleagues",
         )
         if not draft.client_id:
             raise CannotSend("The form is too old. Send it again.")
@@ -80,8 +81,7 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
             composing.send, actor, house.hub.channels, house.hub.options.undo_seconds, number, draft, _version(form)
         )
     except Stale:
-        _ = words_for(request, actor).text
-        trouble, status = _("Meanwhile there is something new. Read it, then send again; your text is kept."), 409
+        return await _faster(request, actor, composer, kept, seen)
     except (CannotSend, Forbidden, Unavailable) as error:
         trouble, status = _said(request, actor, error)
         seen = 0
@@ -91,6 +91,16 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
     shown = await house.hub.db.read(_kept, actor, kept)
     filled = structs.replace(composer, trouble=trouble, kept=shown)
     return await show_conversation(request, actor, number, filled, status, seen)
+
+
+async def _faster(
+    request: web.Request, actor: Actor, composer: Composer, files: list[int], seen: int
+) -> web.StreamResponse:
+    """409: what colleagues have said since, above the box with the text in it."""
+    number, db = number_in(request), request.app[HOUSE].hub.db
+    newer, shown = await db.read(lambda conn: (collisions.newer(conn, actor, number, seen), _kept(conn, actor, files)))
+    filled = structs.replace(composer, newer=tuple(newer), kept=shown)
+    return await show_conversation(request, actor, number, filled, 409, seen)
 
 
 def _parties(house: House, composer: Composer) -> tuple[Party, ...]:

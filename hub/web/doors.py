@@ -9,7 +9,7 @@ from collections import OrderedDict, deque
 from aiohttp import web
 from sqlalchemy.engine import Connection
 
-from hub import accounts
+from hub import accounts, pushing
 from hub.accounts import Invalid
 from hub.http import HOUSE, client_address, is_same_site, read_form
 from hub.i18n import LANGUAGES, catalogue
@@ -152,12 +152,18 @@ async def logout(request: web.Request) -> web.StreamResponse:
         raise web.HTTPForbidden(text="This request comes from another site.")
     token = session_token(request)
     if token:
-        await request.app[HOUSE].hub.db.write(accounts.close_session, token)
+        await request.app[HOUSE].hub.db.write(_end, token)
         forget(request)
         request.app[LIVE].end_session(accounts.token_hash(token))
     answer = web.Response(status=303, headers={"Location": "/login"})
     answer.del_cookie(cookie_name(request), path="/", secure=request.app[HOUSE].secure, httponly=True, samesite="Lax")
     return answer
+
+
+def _end(conn: Connection, token: str) -> None:
+    """The session is over, and its device is told nothing more."""
+    accounts.close_session(conn, token)
+    pushing.signed_out(conn, accounts.token_hash(token))
 
 
 async def welcome_page(request: web.Request) -> web.StreamResponse:

@@ -10,24 +10,20 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
-import sqlalchemy as sa
 from aiohttp import web
 from msgspec import Struct
-from sqlalchemy.engine import Connection
 
-from hub import accounts, events, mentions, presence
+from hub import accounts, presence
 from hub.access import Actor, may_see
-from hub.clock import now
 from hub.database import Unavailable, is_passing
 from hub.events import Event
 from hub.http import House, Problem
 from hub.sessions import actor_of, credential
-from hub.sql import among
-from hub.tables import conversations, employees, sessions, team_members, tokens
 from hub.tasks import Backoff
+from hub.web.live_reads import MOST_MISSED, Places, load_missed, load_places, load_sessions
 
 log = logging.getLogger(__name__)
 
@@ -35,16 +31,11 @@ log = logging.getLogger(__name__)
 MOST_STREAMS = 10_000
 #: Unsent bytes after which a reader counts as too slow.
 MOST_UNSENT = 256 * 1024
-#: Missed events that are told again one by one; more than that and the page is loaded anew.
-MOST_MISSED = 500
 #: Seconds between two signs of life, and between two looks at the sessions.
 HEARTBEAT, RECHECK = 20.0, 4.0
 
 #: What happens to people and everybody may know of.
 PEOPLE = frozenset({"presence.changed", "absence.added", "absence.changed", "absence.removed", "team.changed"})
-
-#: Who may see a conversation: (team, assignee, those mentioned in it), by the conversation's id.
-Places = dict[int, tuple[int | None, int | None, frozenset[int]]]
 
 
 class Reader(Struct, eq=False, weakref=True):
@@ -100,6 +91,12 @@ class Live:
         self.house = house
         self.readers: set[Reader] = set()
         self.told = 0
+        #: called with every reader who has just joined
+        self.greeters: list[Callable[[Reader], None]] = []
+        #: called with the news once they are told, and where their conversations are
+        self.followers: list[Callable[[Sequence[Event], Places], None]] = []
+        #: what the answer's header says of this version of the hub
+        self.version = ""
         self._groups: dict[Actor, set[Reader]] = {}
         self._waiting: list[Event] = []
         self._news = asyncio.Event()
@@ -161,6 +158,8 @@ class Live:
         self.told = batch[-1].id
         if self.readers:
             self._spread(batch, places)
+            for follow in self.followers:
+                follow(batch, places)
 
     async def _places(self, batch: Sequence[Event]) -> Places:
         wanted = list({e.conversation_id for e in batch if e.conversation_id is not None})
@@ -196,6 +195,16 @@ class Live:
             if transport.get_write_buffer_size() > MOST_UNSENT:
                 transport.abort()
                 self._end(reader)
+
+    def tell(self, reader: Reader, data: bytes) -> None:
+        """Something without an id for one reader."""
+        self._write([reader], data)
+
+    def tell_all(self, may: Callable[[Actor], bool], data: bytes) -> None:
+        """Something without an id for everybody who may know it: whoever is not there misses it."""
+        for actor, readers in list(self._groups.items()):
+            if may(actor):
+                self._write(readers, data)
 
     def _sweep(self) -> None:
         for reader in [r for r in self.readers if r.transport.is_closing()]:
@@ -259,6 +268,7 @@ class Live:
             raise Problem(503, "Too many pages are open on this server; trying again in a moment.")
         after = _after(request)
         response = web.StreamResponse(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
+        response.headers["X-Hub-Version"] = self.version
         response.content_type = "text/event-stream"
         chunked = request.version >= (1, 1)
         if chunked:
@@ -305,6 +315,8 @@ class Live:
         self._join(reader)
         if reader.seen > self.told:
             self._ahead[reader] = reader.seen
+        for greet in self.greeters:
+            greet(reader)
 
     def _join(self, reader: Reader) -> None:
         self._groups.setdefault(reader.actor, set()).add(reader)
@@ -337,47 +349,3 @@ def _for(actor: Actor, event: Event, data: bytes, places: Places) -> bytes:
     if place is not None and may_see(actor, *place):
         return data
     return gone(event) if event.kind == "conversation.assigned" else b""
-
-
-def load_places(conn: Connection, wanted: Sequence[int]) -> Places:
-    """Who may see the conversations."""
-    c, asked = conversations.c, mentions.asked_in(conn, wanted)
-    rows = conn.execute(sa.select(c.id, c.team_id, c.assignee_id).where(among(c.id, wanted)))
-    return {row[0]: (row[1], row[2], asked.get(row[0], frozenset())) for row in rows}
-
-
-def load_missed(conn: Connection, after: int) -> tuple[list[Event], Places, int]:
-    """The events after ``after`` (one more than is told at most), the places of their conversations, the newest id."""
-    missed = events.after(conn, after, MOST_MISSED + 1)
-    newest = events.latest(conn) if not missed or len(missed) > MOST_MISSED else missed[-1].id
-    if len(missed) > MOST_MISSED:
-        return missed, {}, newest
-    places = load_places(conn, list({e.conversation_id for e in missed if e.conversation_id is not None}))
-    return missed, places, newest
-
-
-def load_sessions(conn: Connection, hashes: Sequence[str]) -> dict[str, Actor]:
-    """Who is behind each of these sessions and API tokens; those that have ended are missing. One statement."""
-    s, k, e, t = sessions.c, tokens.c, employees.c, team_members.c
-    moment = now()
-    by_cookie = sa.select(s.token_hash, s.employee_id).where(
-        among(s.token_hash, hashes),
-        s.seen_at > moment - accounts.SESSION_IDLE,
-        s.created_at > moment - accounts.SESSION_LONGEST,
-    )
-    by_header = sa.select(k.token_hash, k.employee_id).where(among(k.token_hash, hashes), k.revoked_at.is_(None))
-    keys = sa.union_all(by_cookie, by_header).subquery()
-    statement = (
-        sa.select(keys.c.token_hash, e.id, e.name, e.email, e.role, e.language, t.team_id)
-        .join(employees, e.id == keys.c.employee_id)
-        .outerjoin(team_members, t.employee_id == e.id)
-        .where(e.disabled_at.is_(None))
-    )
-    teams: dict[str, set[int]] = {}
-    people = {}
-    for row in conn.execute(statement):
-        people[row[0]] = row
-        teams.setdefault(row[0], set()).update({row[6]} - {None})
-    return {
-        key: Actor(row[1], row[2], row[3], row[4], frozenset(teams[key]), row[5] or "en") for key, row in people.items()
-    }

@@ -14,6 +14,7 @@ from sqlalchemy.engine import Connection
 from hub import reasons
 from hub.access import RIGHTS, Actor
 from hub.channels import Channels
+from hub.collisions import Newer
 from hub.drafts import Kept, Mode
 from hub.http import HOUSE, Problem
 from hub.inbox import Row
@@ -38,7 +39,8 @@ LAST = "list"
 class Composer(Struct, frozen=True):
     """What stands in the box. ``client_id`` names the act of sending in ``mode``; ``kept`` are files that are already here.
 
-    ``drafts`` are what the server has kept; a form that comes back after a failure (``back``) holds what was in it instead.
+    ``drafts`` are what the server has kept; a form that comes back after a failure (``back``) holds what was in it instead. ``newer``
+    is what colleagues were faster to say.
     """
 
     client_id: str = ""
@@ -53,6 +55,7 @@ class Composer(Struct, frozen=True):
     cc: str = ""
     back: bool = False
     drafts: Mapping[str, Kept] = {}
+    newer: tuple[Newer, ...] = ()
 
     def saved_at(self, mode: str) -> int:
         """When that draft was saved, 0: there is none."""
@@ -85,9 +88,8 @@ def _place(request: web.Request) -> Place:
 
 
 def title(words_name: str, rows: Sequence[Row], *more: str) -> str:
-    """(2) Subject · Mine · Company"""
-    unread = sum(1 for row in rows if row.unread)
-    return (f"({unread}) " if unread else "") + " · ".join(part for part in (*more, words_name) if part)
+    """Subject · Mine · Company; the number of what waits stands before it in every page's head."""
+    return " · ".join(part for part in (*more, words_name) if part)
 
 
 async def list_page(request: web.Request, actor: Actor) -> web.StreamResponse:

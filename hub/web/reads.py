@@ -8,7 +8,21 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import chapters, directory, drafts, events, holds, inbox, looking, mentions, presence, timeline, views, ways
+from hub import (
+    chapters,
+    directory,
+    drafts,
+    events,
+    holds,
+    inbox,
+    looking,
+    mentions,
+    numbers,
+    presence,
+    timeline,
+    views,
+    ways,
+)
 from hub.access import Actor, access_customer, access_envelope
 from hub.channels import Channels
 from hub.chapters import Earlier
@@ -35,13 +49,16 @@ ROWS = 50
 
 
 class Around(Struct, frozen=True):
-    """What stands around every page: the views with their counts, the newest event the page knows, what one is doing, one's keys."""
+    """What stands around every page: the views with their counts, the newest event the page knows, what one is doing, one's keys,
+    and the number of what waits for one (see `hub.numbers`).
+    """
 
     counts: dict[str, int]
     teams: tuple[Team, ...]
     latest: int
     doing: str
     keys: str
+    waiting: int
     views: tuple[View, ...] = ()
 
 
@@ -126,6 +143,7 @@ def around(conn: Connection, actor: Actor) -> Around:
         events.latest(conn),
         "busy" if doing.calls else doing.chosen or "available",
         keys,
+        numbers.waiting(conn, [actor.id])[actor.id],
         tuple(saved),
     )
 

@@ -87,6 +87,7 @@ def show(
         "nonce": request[NONCE],
         "company": house.company,
         "version": house.version,
+        "show_drafts": house.hub.options.show_drafts,
         **values,
     }
     text = _templates().pages(request.app[ASSETS])[words.language].get_template(template).render(context)

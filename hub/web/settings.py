@@ -36,6 +36,7 @@ def sections(actor: Actor, words: Catalogue) -> list[Section]:
         Section("replies", "/settings/replies", "canned", _("Saved replies")),
         Section("views", "/settings/views", "filter", _("Views")),
         Section("keyboard", "/settings/keyboard", "kbd", _("Keyboard")),
+        Section("notifications", "/settings/notifications", "bell", _("Notifications")),
     ]
     if actor.role not in RIGHTS["routing"]:
         return everybody
@@ -62,6 +63,7 @@ DONE = {
     "published": "The draft is in force now.",
     "discarded": "The draft is gone; the table in force stays as it is.",
     "cancelled": "Called off.",
+    "tried": "A test is on its way to your devices.",
 }
 
 

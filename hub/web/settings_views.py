@@ -70,7 +70,7 @@ def _holds(view: View, names: Names, choices: reads.Choices, p: Parts) -> tuple[
     place = Place("view", str(view.id)).opened(view.content)
     who = names.employees.get(int(place.who), "") if place.who.isdecimal() else ""
     channel = names.channels.get(place.channel, ("", ""))[1]
-    nothing = reads.Around({}, (), 0, "", "")
+    nothing = reads.Around({}, (), 0, "", "", 0)
     listed = Listed(nothing, [], None, None, who, channel, {}, place, view, False, frozenset(), choices)
     status = p.status_word(view.content.status) if view.content.status else p.words.text("Every status")
     return (Chip(status, ""), *chips(place, listed, p))

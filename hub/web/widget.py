@@ -17,7 +17,7 @@ from hub.access import Actor, require
 from hub.channels import Ready
 from hub.http import HOUSE, NONCE, client_address
 from hub.i18n import LANGUAGES, Catalogue, catalogue
-from hub.web import doors, widget_doors
+from hub.web import doors, widget_doors, widget_typing
 from hub.web.rendering import show, words_for
 from hub.web.screens import screen
 from hub.web.widget_doors import LIMITS, VISITORS, door, opening, ready_of
@@ -39,6 +39,7 @@ def add_routes(app: web.Application) -> None:
     post(f"{place}/start", door(widget_doors.start))
     post(f"{place}/messages", door(widget_doors.say))
     post(f"{place}/receipts", door(widget_doors.tell))
+    post(f"{place}/typing", door(widget_typing.typing))
     get(f"{place}/events", door(widget_doors.listen))
     get(place + r"/files/{visitor:[a-z0-9]+}/{number:\d+}/{mark:[a-z0-9]+}", door(widget_doors.fetch))
     get("/welcome/chat", screen(try_page))

@@ -108,6 +108,10 @@ class Visitors:
             if windows:
                 _write(windows, self.frame(address[len(PREFIX) :], what))
 
+    def show(self, channel: int, address: str, data: bytes) -> None:
+        """Something that nobody keeps, for whoever is there now."""
+        _write([w for w in self.windows.get((channel, address), ()) if w.early is None], data)
+
     def frame(self, visitor: str, what: Shown | State) -> bytes:
         """A message or state as a server-sent event."""
         if isinstance(what, State):

@@ -11,8 +11,13 @@ import { start as board } from './board.js'
 import { start as screens } from './screens.js'
 import { start as nav } from './nav.js'
 import { start as mentions } from './mentions.js'
+import { start as being } from './being.js'
+import { start as late } from './late.js'
+import { start as connection } from './connection.js'
+import { start as notify } from './notify.js'
+import { start as wishes } from './wishes.js'
 import { start as stream } from './stream.js'
 import { start as keys } from './keys.js'
 import { start as palette } from './palette.js'
 
-for (const begin of [list, convo, timeline, mail, pictures, sound, composer, board, screens, keys, palette, nav, mentions, stream]) begin()
+for (const begin of [list, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, screens, keys, palette, nav, mentions, stream]) begin()

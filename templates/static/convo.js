@@ -71,7 +71,7 @@ export function apply(doc, mine, wanted = []) {
   frames(tl)
   head(doc)
   const seen = items.dataset.seen || $('[name=seen]', doc)?.value, field = $('#composer [name=seen]')
-  if (seen && field && +seen > +field.value) field.value = seen
+  if (seen && field && !('held' in field.dataset) && +seen > +field.value) field.value = seen
   if (end) timeline.scrollTop = 0
   else if (fresh) jump(fresh)
   if (heard.length && (end || !fresh)) say(heard.at(-1))
@@ -138,6 +138,7 @@ async function send(form, event) {
     head(doc, true)
     apply(doc, answer.ok && compose)
     replace($('#trouble'), $('#trouble', doc), true)
+    tell('hub:answered', { form, doc })
     if (compose) {
       const kept = $(`[data-compose=${compose}]`, doc)
       if (answer.ok) tell('hub:sent', { form, doc })

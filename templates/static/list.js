@@ -1,5 +1,5 @@
 // The list: what a row says changes at once, its place only when pointer and keyboard are at rest.
-import { $, $$, fetchPart, replace } from './dom.js'
+import { $, $$, body, fetchPart, replace } from './dom.js'
 
 const REST = 1500
 const hovers = matchMedia('(hover: hover)').matches
@@ -97,9 +97,9 @@ function count(n) {
   button.textContent = button.hidden ? '' : (n === 1 ? button.dataset.one : button.dataset.many).replace('{n}', n)
 }
 
-/** (2) before the title: how many rows are unread. */
+/** (2) before the title: how much waits for me, on every page the same. */
 export function title() {
-  const unread = $$('#rows .un').length
+  const unread = +body.dataset.waiting
   document.title = (unread ? `(${unread}) ` : '') + document.title.replace(/^\(\d+\+?\) /, '')
 }
 

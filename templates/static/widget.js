@@ -289,7 +289,8 @@ function hear(block) {
   if (!kind || !data) return;
   const said = JSON.parse(data);
   if (kind === 'all') { opens = said.opens; state = said.state; said.messages.forEach(draw); for (const m of queue) { if (!rows.has(m.id)) drawWaiting(m); } }
-  if (kind === 'said') { draw(said); if (!said.mine && open) $('said').textContent = ''; }
+  if (kind === 'typing') { dots(true); return; }
+  if (kind === 'said') { if (!said.mine) dots(false); draw(said); if (!said.mine && open) $('said').textContent = ''; }
   if (kind === 'state') state = said;
   if (kind === 'all' && said.messages.length && $('start').hidden === false && open) show('log');
   header();

@@ -78,16 +78,16 @@ function draw(message) {
 /* In the order of record; what is not recorded yet stands at the end, in the order it was written. */
 function place(row) {
   const number = row.message.id ? BigInt(row.message.id) : null;
-  const after = [...$('log').querySelectorAll('.wr')].find((r) => number !== null && (!r.message.id || BigInt(r.message.id) > number));
+  const after = [...$('log').querySelectorAll('.wr:not(#dots)')].find((r) => number !== null && (!r.message.id || BigInt(r.message.id) > number));
   const log = $('log'), down = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-  log.insertBefore(row, after || $('end') || null);
+  log.insertBefore(row, after || $('end') || $('dots') || null);
   if (down) log.scrollTop = log.scrollHeight;
 }
 
 function tidy() {
   for (const old of $('log').querySelectorAll('.wd')) old.remove();
   let last = '', who = null;
-  for (const row of $('log').querySelectorAll('.wr')) {
+  for (const row of $('log').querySelectorAll('.wr:not(#dots)')) {
     const at = new Date(row.message.at), date = at.toDateString(), speaker = row.message.mine ? '' : row.message.name || given.title;
     if (date !== last) {
       const words = date === new Date().toDateString() ? W.today : day.format(at);
@@ -146,6 +146,29 @@ function header() {
   }
 }
 
+/* ── typing: five seconds of dots, never announced ── */
+let dotted = 0, typed = 0;
+function dots(on) {
+  clearTimeout(dotted);
+  $('dots')?.remove();
+  if (!on || $('log').hidden) return;
+  const row = element('div', 'wr'), bubble = element('div', 'wm dots3'), log = $('log');
+  const down = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
+  row.id = 'dots';
+  row.setAttribute('aria-hidden', 'true');
+  for (let n = 0; n < 3; n++) bubble.append(element('i'));
+  row.append(bubble);
+  log.append(row);
+  if (down) log.scrollTop = log.scrollHeight;
+  dotted = setTimeout(dots, 5000, false);
+}
+
+function types() {
+  if (!me || !online || !box.value.trim() || Date.now() - typed < 3000) return;
+  typed = Date.now();
+  ask('/typing').catch(() => { /* nobody misses it */ });
+}
+
 /* ── what was read ── */
 let later = 0;
 function tellRead() {
@@ -193,11 +216,12 @@ function enter() {
   if (!text) return;
   if (text.length > given.longest) { box.setCustomValidity(fill(W.long, { limit: given.longest })); box.reportValidity(); return; }
   box.value = '';
+  typed = 0;
   say(text);
   box.focus();
 }
 $('write').addEventListener('submit', (e) => { e.preventDefault(); enter(); });
-box.addEventListener('input', () => box.setCustomValidity(''));
+box.addEventListener('input', () => { box.setCustomValidity(''); types(); });
 box.addEventListener('keydown', (e) => {
   if (e.key === 'Enter' && !e.shiftKey && !e.isComposing) { e.preventDefault(); enter(); }
 });

@@ -281,11 +281,16 @@ def claimed(conn: Connection, hub: Hub) -> None:
     assert delivery.claim(conn, hub, 5)
 
 
+NOBODY = Actor(0, "Nobody", "nobody@firm.example", "admin")
+
+
 def stale(conn: Connection, conversation: int) -> None:
     home = conversations.lock_one(conn, conversation)
     assert home is not None
     with pytest.raises(Stale):
-        outbox._refuse_stale(conn, home, Draft("x", "x", seen=1))
+        outbox._refuse_stale(conn, NOBODY, home, Draft("x", "x", seen=1))
+    with pytest.raises(Stale):
+        outbox._refuse_stale(conn, NOBODY, home, Draft("x", "x", seen=1, minds="colleagues"))
 
 
 async def wrong(hub: Hub, works: Iterator[tuple[str, Work]], together: int = 1) -> list[str]:

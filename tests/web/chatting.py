@@ -42,6 +42,11 @@ class Visitor:
         lines = [{"id": f"{prefix}{n}", "text": text} for n, text in enumerate(texts, 1)]
         return await self.ask("/messages", {"messages": lines, **more})
 
+    async def typing(self) -> int:
+        headers = {"Authorization": f"Bearer {self.token}", "Sec-Fetch-Site": "same-origin"}
+        async with self.http.post(f"{self.chat.base}/typing", headers=headers) as answer:
+            return answer.status
+
     async def listen(self) -> None:
         headers = {"Authorization": f"Bearer {self.token}"}
         answer = await self.http.get(f"{self.chat.base}/events", headers=headers, timeout=aiohttp.ClientTimeout(60))

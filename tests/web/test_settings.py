@@ -50,14 +50,8 @@ async def test_everybody_sees_only_the_settings_of_their_role(site: Site) -> Non
 
     for_anna, for_jonas = links(await anna.get("/settings")), links(await jonas.get("/settings"))
 
-    everybody = [
-        "/settings/people",
-        "/settings/teams",
-        "/settings/absences",
-        "/settings/replies",
-        "/settings/views",
-        "/settings/keyboard",
-    ]
+    everybody = ["/settings/people", "/settings/teams", "/settings/absences", "/settings/replies", "/settings/views"]
+    everybody += ["/settings/keyboard", "/settings/notifications"]
     assert for_anna == [*everybody, "/settings/routing", "/settings/hours", "/settings/sla"]
     assert for_jonas == everybody
 

@@ -20,6 +20,7 @@ from tests.web.test_browser import (  # noqa: F401 - fixtures
     signed_in,
     site,
 )
+from tests.web.test_live import joined
 
 pytestmark = [
     pytest.mark.browser,
@@ -238,3 +239,32 @@ async def test_axe_finds_no_barrier_in_any_state(chrome: Any, chat: Chat, locale
 
     assert said == []
     assert page.complaints == []
+
+
+async def test_typing_shows_on_both_sides_and_a_note_shows_nothing(chrome: Any, chat: Chat) -> None:  # noqa: F811
+    page = await visiting(chrome, f"{chat.base}/page", locale="en-GB")
+    await page.click("#begin")
+    await page.keyboard.type("Hello")
+    await page.keyboard.press("Enter")
+    await page.wait_for_selector(".ws >> text=Delivered")
+    rows = await chat.rows("SELECT conversation_id FROM messages ORDER BY id DESC LIMIT 1")
+    agent = await signed_in(chrome, chat.site)
+    await agent.goto(f"{chat.site.base}/c/{rows[0][0]}?in=all")
+    await joined(chat.site)
+
+    await page.type("#text", "And one more")
+    await agent.wait_for_selector("#typing.bub", timeout=2000)
+    await agent.wait_for_selector(f"#c{rows[0][0]} .tpv >> text=is typing…")
+    await page.keyboard.press("Enter")
+    await agent.wait_for_selector(".bub >> text=And one more")
+    await agent.wait_for_selector("#typing", state="detached", timeout=1500)
+
+    await agent.click("label:has(#mode-note)")
+    await agent.type("#note-text", "Difficult customer")
+    await agent.wait_for_selector(".f-note [data-state] >> text=Saved")
+    assert await page.locator("#dots").count() == 0
+    await agent.click("label:has(#mode-reply)")
+    await agent.type("#reply-text", "One moment")
+    await page.wait_for_selector("#dots", timeout=2000)
+    await page.wait_for_selector("#dots", state="detached", timeout=8000)
+    assert page.complaints + agent.complaints == []

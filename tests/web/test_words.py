@@ -17,7 +17,12 @@ HOLES = re.compile(r"\{\w+\}")
 
 
 def sources() -> list[Path]:
-    return [*(ROOT / "templates").rglob("*.j2"), *(ROOT / "hub" / "web").glob("*.py")]
+    return [
+        *(ROOT / "templates").rglob("*.j2"),
+        *(ROOT / "hub" / "web").glob("*.py"),
+        ROOT / "hub" / "tell.py",
+        ROOT / "hub" / "pushing.py",
+    ]
 
 
 def asked() -> set[str]:

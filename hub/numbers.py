@@ -1,0 +1,41 @@
+"""The one number of what waits for somebody: in the title, on the icon, the same on every device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from hub import mentions
+from hub.sql import among
+from hub.tables import conversations
+
+#: Counts something for each of these employees; whoever is missing has none of it.
+Counter = Callable[[Connection, Sequence[int]], Mapping[int, int]]
+#: Statuses in which a conversation waits for somebody.
+_ALIVE = ("open", "waiting", "snoozed")
+
+
+def unread(conn: Connection, people: Sequence[int]) -> dict[int, int]:
+    """Conversations assigned to each in which the customer wrote and nobody has looked."""
+    c = conversations.c
+    statement = (
+        sa.select(c.assignee_id, sa.func.count())
+        .where(among(c.assignee_id, list(people)), c.assignee_id.is_not(None), c.status.in_(_ALIVE), c.unread > 0)
+        .group_by(c.assignee_id)
+    )
+    return {row[0]: row[1] for row in conn.execute(statement)}
+
+
+#: Everything that makes up the number; whoever adds a kind of thing that waits adds its counter here.
+COUNTERS: list[Counter] = [unread, mentions.waiting]
+
+
+def waiting(conn: Connection, people: Sequence[int]) -> dict[int, int]:
+    """The number for each of these employees."""
+    found = dict.fromkeys(people, 0)
+    for counter in COUNTERS if people else ():
+        for person, count in counter(conn, people).items():
+            found[person] += count
+    return found
