@@ -7,14 +7,16 @@ fits counts. Where each one stands is kept with the note, so that it still shows
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub.clock import now
 from hub.directory import Directory
+from hub.messages import Details
 from hub.sql import among, insert_rows
 from hub.tables import mentions
 from hub.text import fold
@@ -98,17 +100,17 @@ def people(spans: Spans, d: Directory) -> list[int]:
     return sorted(n for n in found if n in d.employees and not d.employees[n].disabled)
 
 
-def add(conn: Connection, conversation_id: int, message_id: int, author_id: int, asked: Collection[int]) -> None:
-    """Ask these people to look; nobody asks themselves."""
-    insert_rows(
-        conn,
-        mentions,
-        [
-            {"employee_id": n, "message_id": message_id, "conversation_id": conversation_id}
-            for n in sorted(asked)
-            if n != author_id
-        ],
-    )
+def asked_by(d: Directory, author_id: int, text: str) -> tuple[str, list[int]]:
+    """What a note keeps of its mentions (as `messages.details`), and who is asked to look; nobody asks themselves."""
+    spans = find(text, named(d))
+    kept = msgspec.json.encode(Details(mentions=spans)).decode() if spans else ""
+    return kept, [number for number in people(spans, d) if number != author_id]
+
+
+def add(conn: Connection, conversation_id: int, message_id: int, asked: Sequence[int]) -> None:
+    """Ask these people to look."""
+    row = {"message_id": message_id, "conversation_id": conversation_id}
+    insert_rows(conn, mentions, [{"employee_id": number, **row} for number in asked])
 
 
 def seen(conn: Connection, employee_id: int, conversation_id: int) -> bool:

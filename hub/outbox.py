@@ -144,25 +144,15 @@ def note(conn: Connection, actor: Actor, conversation_id: int, text: str, client
     assert home is not None
     if earlier := _earlier(conn, actor, draft):
         return earlier, False
-    d = directory.current(conn)
-    spans = mentions.find(draft.text, mentions.named(d))
     number, told = allocate(conn, "ids", 2)
-    row = _row(number, actor, home, None, draft, (), "note")
-    if spans:
-        row["details"] = msgspec.json.encode(Details(mentions=spans)).decode()
+    details, asked = mentions.asked_by(directory.current(conn), actor.id, draft.text)
+    row = _row(number, actor, home, None, draft, (), "note") | {"details": details}
     insert_rows(conn, messages, [row])
-    asked = mentions.people(spans, d)
-    mentions.add(conn, home.id, number, actor.id, asked)
-    told_to = {"mentioned": [str(n) for n in asked if n != actor.id]} if asked else {}
+    mentions.add(conn, home.id, number, asked)
     search.add(conn, [(number, search.indexed(draft.text))])
-    events.append(
-        conn,
-        [
-            NewEvent(
-                "note.added", home.id, home.customer_id, message_id=number, actor_id=actor.id, data=told_to, id=told
-            )
-        ],
-    )
+    whom = {"mentioned": [str(n) for n in asked]} if asked else {}
+    added = NewEvent("note.added", home.id, home.customer_id, number, actor_id=actor.id, data=whom, id=told)
+    events.append(conn, [added])
     return number, True
 
 

@@ -34,11 +34,11 @@ from hub.looking import History
 from hub.outbox import NotFound
 from hub.tables import channels, customers, employees, identities, teams
 from hub.tables import events as events_table
-from hub.text import fold
 from hub.timeline import Item, MessageView
 from hub.views import View
 from hub.ways import Way
 from hub.web import stretches
+from hub.web.choices import Choices, choices
 from hub.web.mates import Mate, mate, mates
 from hub.web.places import Place, Team
 from hub.web.stretches import CATCH_UP, Look, Timeline
@@ -60,15 +60,6 @@ class Around(Struct, frozen=True):
     keys: str
     waiting: int
     views: tuple[View, ...] = ()
-
-
-class Choices(Struct, frozen=True):
-    """What a list can be narrowed to: (id, name) of channels, people and teams; and the tags there are."""
-
-    channels: tuple[tuple[int, str], ...] = ()
-    people: tuple[tuple[int, str], ...] = ()
-    teams: tuple[tuple[int, str], ...] = ()
-    tags: tuple[str, ...] = ()
 
 
 class Listed(Struct, frozen=True):
@@ -111,7 +102,7 @@ class Customer(Struct, frozen=True):
 
 class Opened(Struct, frozen=True):
     """A conversation with everything around it. ``people`` may be given it, ``all_teams`` is every team; ``drafts`` and the
-    message that is still ``held`` are the reader's own; ``earlier`` are the chapters before it, unless the ``history`` shows all;
+    message that is still ``held`` are the reader's own; ``earlier`` are the chapters before it, unless the ``history`` shows all.
     ``asked``: somebody mentioned them and they have not looked since.
     """
 
@@ -195,25 +186,6 @@ def _narrowed(conn: Connection, place: Place) -> tuple[str, str]:
     person = d.employees.get(int(place.who)) if place.who.isdecimal() else None
     channel = d.channels.get(place.channel)
     return person.name if person else "", channel.name if channel else ""
-
-
-_TAGS = sa.text(
-    "WITH RECURSIVE found(tag) AS (SELECT min(tag) FROM tags UNION ALL"
-    " SELECT (SELECT min(t.tag) FROM tags AS t WHERE t.tag > found.tag) FROM found WHERE found.tag IS NOT NULL)"
-    " SELECT tag FROM found WHERE tag IS NOT NULL LIMIT 40"
-)
-
-
-def choices(conn: Connection, actor: Actor) -> Choices:
-    """What the filter offers. The tags are looked up one by one along their index, so that their number does not matter."""
-    d = directory.current(conn)
-    shown = {t.id for t in d.teams.values() if actor.sees_all or t.id in actor.teams}
-    return Choices(
-        tuple(sorted(((c.id, c.name or c.kind) for c in d.channels.values()), key=lambda c: fold(c[1]))),
-        tuple(sorted(((e.id, e.name) for e in d.employees.values() if not e.disabled), key=lambda e: fold(e[1]))),
-        tuple(sorted(((n, d.teams[n].name) for n in shown), key=lambda t: fold(t[1]))),
-        tuple(conn.execute(_TAGS).scalars()),
-    )
 
 
 def names(conn: Connection) -> tuple[Names, tuple[Team, ...]]:

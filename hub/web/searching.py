@@ -20,11 +20,13 @@ from hub.query import Query, parse
 from hub.sql import among
 from hub.tables import events, messages
 from hub.text import clean_line
-from hub.web import reads, stretches
+from hub.web import reads
+from hub.web.choices import choices
 from hub.web.pages import title
 from hub.web.reads import Around
 from hub.web.rendering import show, words_for
 from hub.web.screens import positive
+from hub.web.stretches import ENTRIES
 from hub.web.views import Names
 
 #: Messages of one page, and those of one conversation that are shown.
@@ -70,7 +72,7 @@ def find(conn: Connection, actor: Actor, q: str, zone: str, cursor: str) -> Foun
     """One page of results. Raises ValueError for a cursor that is none."""
     around, names = reads.around(conn, actor), reads.names(conn)[0]
     wanted = Filter(q=q, zone=zone)
-    tags = reads.choices(conn, actor).tags
+    tags = choices(conn, actor).tags
     if not parse(q).terms:
         return Found((), None, finding.resolve(conn, actor, wanted) if q else None, around, names, tags)
     sought = finding.resolve(conn, actor, wanted)
@@ -99,7 +101,7 @@ def _shown(conn: Connection, ids: Sequence[int], words: Sequence[str]) -> dict[i
     m, e = messages.c, events.alias().c
     of_it = sa.and_(e.conversation_id == m.conversation_id, e.id > m.id, e.shown)
     entry = sa.select(e.id).where(of_it, e.message_id == m.id).order_by(e.id).limit(1).scalar_subquery()
-    later = sa.select(e.id).where(of_it).order_by(e.id).limit(1).offset(stretches.ENTRIES - 1).scalar_subquery()
+    later = sa.select(e.id).where(of_it).order_by(e.id).limit(1).offset(ENTRIES // 2).scalar_subquery()
     statement = sa.select(
         m.id, entry, later, m.kind, m.direction, m.sender_name, m.channel_id, m.received_at, m.subject, m.text
     ).where(among(m.id, ids))

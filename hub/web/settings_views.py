@@ -15,6 +15,7 @@ from hub.http import HOUSE, Form, read_form
 from hub.i18n import Catalogue
 from hub.views import View
 from hub.web import forms, reads, settings
+from hub.web.choices import Choices, choices
 from hub.web.filterbar import Chip, chips
 from hub.web.forms import Trouble
 from hub.web.parts import Parts
@@ -39,11 +40,11 @@ class Line(Struct, frozen=True):
     may_change: bool
 
 
-def _everything(conn: Connection, actor: Actor) -> tuple[list[View], Names, dict[str, int], reads.Choices]:
+def _everything(conn: Connection, actor: Actor) -> tuple[list[View], Names, dict[str, int], Choices]:
     found = views.listing(conn, actor)
     wanted = views.countable(conn, actor, found[: views.SHOWN])
     counted = inbox.counts(conn, actor, wanted)
-    return found, reads.names(conn)[0], {name: counted.get(name, 0) for name in wanted}, reads.choices(conn, actor)
+    return found, reads.names(conn)[0], {name: counted.get(name, 0) for name in wanted}, choices(conn, actor)
 
 
 async def views_page(request: web.Request, actor: Actor) -> web.StreamResponse:
@@ -65,7 +66,7 @@ async def views_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     return await settings.page(request, actor, "views.j2", "views", words.text("Views"), lines=lines)
 
 
-def _holds(view: View, names: Names, choices: reads.Choices, p: Parts) -> tuple[Chip, ...]:
+def _holds(view: View, names: Names, choices: Choices, p: Parts) -> tuple[Chip, ...]:
     """What a view holds, as the list's chips say it."""
     place = Place("view", str(view.id)).opened(view.content)
     who = names.employees.get(int(place.who), "") if place.who.isdecimal() else ""
