@@ -6,13 +6,14 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import drafts
+from hub import drafts, mentions
 from hub.access import Actor, access_conversation
 from hub.drafts import Mode
 from hub.nearby import Place
-from hub.outbox import NotFound, from_colleagues
+from hub.outbox import NotFound
 from hub.sql import among
 from hub.tables import conversations, employees, messages, participants
+from hub.timeline import from_colleagues
 
 #: How many are shown, and how much of each (characters).
 MOST, SHOWN = 3, 1200
@@ -45,11 +46,11 @@ def newer(conn: Connection, actor: Actor, conversation_id: int, seen: int) -> li
 
 
 def place(conn: Connection, actor: Actor, conversation_id: int) -> Place:
-    """Who may see the conversation: (team, assignee). Raises `NotFound`."""
+    """Who may see the conversation. Raises `NotFound`."""
     row = access_conversation(conn, actor, conversation_id)
     if row is None:
         raise NotFound
-    return row.team_id, row.assignee_id
+    return row.team_id, row.assignee_id, mentions.asked_in(conn, [conversation_id]).get(conversation_id, frozenset())
 
 
 def listeners(conn: Connection, conversation_id: int, channels: list[int]) -> tuple[tuple[int, str], ...]:
@@ -96,4 +97,5 @@ def home_of_visitor(conn: Connection, channel_id: int, address: str) -> tuple[in
         return None
     m = messages.c
     said = sa.select(m.sender_name).where(m.conversation_id == row[0], m.sender == address)
-    return row[0], (row[1], row[2]), conn.execute(said.order_by(m.id.desc()).limit(1)).scalar() or ""
+    asked = mentions.asked_in(conn, [row[0]]).get(row[0], frozenset())
+    return row[0], (row[1], row[2], asked), conn.execute(said.order_by(m.id.desc()).limit(1)).scalar() or ""

@@ -65,8 +65,13 @@ def seconds(conn: Connection, employee_id: int, kind: str, house: float) -> floa
     usual = max(house, float(SECONDS.get(kind, 0)))
     if not usual:
         return 0
-    own = conn.execute(sa.select(employees.c.undo_seconds).where(employees.c.id == employee_id)).scalar()
+    own = chosen(conn, employee_id)
     return usual if own is None else float(own)
+
+
+def chosen(conn: Connection, employee_id: int) -> int | None:
+    """How long they want their messages held (seconds); None: as the channel has it."""
+    return conn.execute(sa.select(employees.c.undo_seconds).where(employees.c.id == employee_id)).scalar()
 
 
 def before(conn: Connection, d: Directory, home: Current, recipients: Sequence[str]) -> Before:

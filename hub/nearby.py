@@ -21,8 +21,10 @@ log = logging.getLogger(__name__)
 
 State = Literal["viewing", "replying", "gone"]
 Mode = Literal["reply", "note"]
-#: (team, assignee): who may know of it.
-Place = tuple[int | None, int | None]
+#: (team, assignee, those mentioned there): who may know of it.
+Place = tuple[int | None, int | None, frozenset[int]]
+#: Of what nobody knows anything.
+NOWHERE: Place = (None, None, frozenset())
 
 #: Seconds for which somebody counts as being there after they said so.
 LEASE = 7.0

@@ -39,3 +39,8 @@ def waiting(conn: Connection, people: Sequence[int]) -> dict[int, int]:
         for person, count in counter(conn, people).items():
             found[person] += count
     return found
+
+
+def waiting_for(conn: Connection, employee_id: int) -> int:
+    """The number for one."""
+    return waiting(conn, [employee_id])[employee_id]

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import conversations, directory, events, holds, identity, mentions, presence, search, sla, ways
+from hub import conversations, directory, events, holds, identity, mentions, presence, search, sla, timeline, ways
 from hub.access import Actor, access_conversation, access_customer, require
 from hub.adapter import Traits
 from hub.channels import Channels, Ready
@@ -175,17 +175,10 @@ def _refuse_stale(conn: Connection, actor: Actor, home: Current, draft: Draft) -
     m = messages.c
     statement = sa.select(m.id).where(m.conversation_id == home.id, m.id > draft.seen, m.direction.in_(("in", "out")))
     if draft.minds == "colleagues":
-        statement = sa.select(m.id).where(*from_colleagues(actor, home.id, draft.seen))
+        statement = sa.select(m.id).where(*timeline.from_colleagues(actor, home.id, draft.seen))
     newer = list(conn.execute(statement.order_by(m.id).limit(50)).scalars())
     if newer:
         raise Stale(newer)
-
-
-def from_colleagues(actor: Actor, conversation_id: int, seen: int) -> tuple[sa.ColumnElement[bool], ...]:
-    """The condition on `messages` for what others of the house have said in a conversation after the message ``seen``."""
-    m = messages.c
-    others = sa.or_(m.author_id.is_(None), m.author_id != actor.id)
-    return (m.conversation_id == conversation_id, m.id > seen, m.direction.in_(("out", "internal")), others)
 
 
 def _channel(channels: Channels, channel_id: int) -> Ready:

@@ -174,6 +174,13 @@ def _view(row: Any, files: tuple[FileView, ...], sent: tuple[DeliveryView, ...])
     )
 
 
+def from_colleagues(actor: Actor, conversation_id: int, seen: int) -> tuple[sa.ColumnElement[bool], ...]:
+    """The condition on `messages` for what others of the house have said in a conversation after the message ``seen``."""
+    m = messages.c
+    others = sa.or_(m.author_id.is_(None), m.author_id != actor.id)
+    return (m.conversation_id == conversation_id, m.id > seen, m.direction.in_(("out", "internal")), others)
+
+
 def names(conn: Connection) -> dict[int, str]:
     """Every employee's name by id; a small house has them all at hand."""
     return {row.id: row.name for row in conn.execute(sa.select(employees.c.id, employees.c.name))}

@@ -13,7 +13,7 @@ from hub.access import RIGHTS, Actor
 from hub.collisions import Newer
 from hub.drafts import Mode
 from hub.http import HOUSE, House, Problem, read_form
-from hub.nearby import Place, State, Word
+from hub.nearby import NOWHERE, Place, State, Word
 from hub.outbox import NotFound
 from hub.web.doors import Throttle
 from hub.web.forms import word
@@ -39,9 +39,9 @@ async def here(request: web.Request, actor: Actor) -> web.StreamResponse:
         raise Problem(400, "Say where you are: viewing, replying or gone.")
     may = actor.role in RIGHTS["note" if mode == "note" else "reply"]
     via, tab = positive(word(form, "via", 20)), word(form, "tab", 40)
-    said = Word(number, (None, None), actor.id, actor.name, tab, cast(State, state), cast(Mode, mode))
+    said = Word(number, NOWHERE, actor.id, actor.name, tab, cast(State, state), cast(Mode, mode))
     if state == "gone":
-        said = _again(said, place=request.app[WHISPERS].nearby.place(number) or (None, None))
+        said = _again(said, place=request.app[WHISPERS].nearby.place(number) or NOWHERE)
     else:
         typing = may and state == "replying" and word(form, "typing", 5) == "yes"
         heard = _widgets(house, via) if typing and mode == "reply" else []

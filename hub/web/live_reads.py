@@ -17,7 +17,7 @@ from hub.tables import conversations, employees, sessions, team_members, tokens
 #: Missed events that are told again one by one; more than that and the page is loaded anew.
 MOST_MISSED = 500
 
-#: Who may see a conversation: (team, assignee), by the conversation's id.
+#: Who may see a conversation: (team, assignee, those mentioned in it), by the conversation's id.
 Places = dict[int, tuple[int | None, int | None, frozenset[int]]]
 
 

@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
-from hub import reasons
+from hub import holds, reasons
 from hub.access import RIGHTS, Actor
 from hub.channels import Channels
 from hub.collisions import Newer
@@ -273,7 +273,7 @@ async def customer_page(request: web.Request, actor: Actor) -> web.StreamRespons
 async def me_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     """GET /me: language, appearance, sign out."""
     house = request.app[HOUSE]
-    around, undo = await house.hub.db.read(lambda conn: (reads.around(conn, actor), reads.chosen_undo(conn, actor)))
+    around, undo = await house.hub.db.read(lambda conn: (reads.around(conn, actor), holds.chosen(conn, actor.id)))
     name = words_for(request, actor).text("You")
     return show(request, "me.j2", actor, around=around, undo=undo, place=None, title=title(house.company, (), name))
 

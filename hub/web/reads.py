@@ -8,21 +8,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import (
-    chapters,
-    directory,
-    drafts,
-    events,
-    holds,
-    inbox,
-    looking,
-    mentions,
-    numbers,
-    presence,
-    timeline,
-    views,
-    ways,
-)
+from hub import chapters, directory, drafts, events, holds, inbox, looking, mentions, presence, timeline, views, ways
 from hub.access import Actor, access_customer, access_envelope
 from hub.channels import Channels
 from hub.chapters import Earlier
@@ -31,6 +17,7 @@ from hub.drafts import Kept, Mode
 from hub.holds import Hold
 from hub.inbox import Filter, Row
 from hub.looking import History
+from hub.numbers import waiting_for
 from hub.outbox import NotFound
 from hub.tables import channels, customers, employees, identities, teams
 from hub.tables import events as events_table
@@ -49,9 +36,7 @@ ROWS = 50
 
 
 class Around(Struct, frozen=True):
-    """What stands around every page: the views with their counts, the newest event the page knows, what one is doing, one's keys,
-    and the number of what waits for one (see `hub.numbers`).
-    """
+    """What stands around every page: counts of the views, the newest event, what one is doing, one's keys, what waits for one."""
 
     counts: dict[str, int]
     teams: tuple[Team, ...]
@@ -134,7 +119,7 @@ def around(conn: Connection, actor: Actor) -> Around:
         events.latest(conn),
         "busy" if doing.calls else doing.chosen or "available",
         keys,
-        numbers.waiting(conn, [actor.id])[actor.id],
+        waiting_for(conn, actor.id),
         tuple(saved),
     )
 
@@ -382,8 +367,3 @@ def original(conn: Connection, actor: Actor, number: int) -> MessageView:
     if found.journal_id is None or not access_envelope(conn, actor, found.journal_id):
         raise NotFound
     return found
-
-
-def chosen_undo(conn: Connection, actor: Actor) -> int | None:
-    """How long the actor wants their messages held (seconds); None: as the channel has it."""
-    return conn.execute(sa.select(employees.c.undo_seconds).where(employees.c.id == actor.id)).scalar()

@@ -60,6 +60,10 @@ class Ringing:
         for event in news:
             if event.kind in notify.KINDS:
                 self._news.append(event)
+            if event.kind == "note.added":
+                self._recount.update(int(n) for n in event.data.get("mentioned", ()))
+            if event.kind in ("mention.seen", "conversation.seen") and event.actor_id is not None:
+                self._recount.add(event.actor_id)
             if event.kind == "conversation.assigned":  # from whom it was taken nobody says
                 self._recount |= self._here()
             elif event.kind in COUNTED and event.conversation_id in places:

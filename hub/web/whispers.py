@@ -65,7 +65,7 @@ class Whispers:
         """Conversations that have gone to somebody else take those who look at them along."""
         for event in news:
             if event.kind == "conversation.assigned" and event.conversation_id in places:
-                self.nearby.move(event.conversation_id, places[event.conversation_id][:2])
+                self.nearby.move(event.conversation_id, places[event.conversation_id])
 
     def _here(self, conversation: int) -> dict[str, Any]:
         people = [

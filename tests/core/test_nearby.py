@@ -11,7 +11,7 @@ from hub.nearby import LEASE, MOST_TABS, Nearby, Word
 from hub.redisbus import RedisBus
 from tests.fakes import until
 
-HERE = (900, None)
+HERE = (900, None, frozenset[int]())
 
 
 class Known(Nearby):

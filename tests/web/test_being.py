@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from hub import administration, drafts
+from hub import administration, drafts, outbox
 from hub.accounts import actor
 from hub.drafts import Content
 from hub.web.whispers import WHISPERS
@@ -80,6 +80,19 @@ async def test_nobody_hears_of_people_where_they_may_not_look(site: Site) -> Non
 
     await until(lambda: people(ears[0], number))
     assert people(ears[1], number) == []
+
+
+async def test_whoever_is_mentioned_sees_who_is_there(site: Site) -> None:
+    number = await site.say()
+    await site.write(lambda c: c.execute(sa.text("UPDATE conversations SET team_id = 901")))
+    boss = await site.server.hub.db.read(actor, site.people["anna"])
+    await site.write(outbox.note, boss, number, "@Jonas Meier, look", "n1")
+    ear = await listen(await site.signed_in("jonas@firm.example"))
+    await joined(site)
+
+    await here(await site.signed_in(), number)
+
+    await until(lambda: people(ear, number) == [("Anna Becker", "viewing")])
 
 
 async def test_a_light_agent_only_looks_on_while_they_cannot_answer(site: Site) -> None:

@@ -88,7 +88,7 @@ async def test_a_colleague_who_was_faster_is_read_before_anything_leaves(chrome:
     await anna.wait_for_selector("#collision >> text=I was faster")
     await anna.wait_for_selector(".bub.out >> text=I was faster")
 
-    async with anna.expect_response(lambda r: r.url.split("?")[0].endswith("/reply")) as sent:
+    async with anna.expect_response(lambda r: f"/c/{number}/reply" in r.url) as sent:
         await anna.press("#reply-text", "Control+Enter")
     assert (await sent.value).status == 409
     assert await anna.input_value("#reply-text") == "My long answer"

@@ -4,7 +4,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub import collaboration, notify, presence
+from hub import collaboration, notify, outbox, presence
 from hub.accounts import actor
 from hub.notices import Wishes
 from hub.sql import renew
@@ -56,6 +56,25 @@ async def test_whoever_is_responsible_is_told_what_the_customer_wrote(site: Site
     assert (said["away"]["desktop"], said["away"]["sound"]) == (True, "message")
     assert (said["front"]["desktop"], said["front"]["sound"]) == (False, "message")
     assert told(anna, "notice") == []
+
+
+async def test_whoever_is_mentioned_is_told_and_counted_until_they_look(site: Site) -> None:
+    number = await site.say()
+    await give(site, number, "anna")
+    jonas = await site.signed_in("jonas@firm.example")
+    ear = await listen(jonas)
+    await joined(site)
+    boss = await site.server.hub.db.read(actor, site.people["anna"])
+
+    await site.write(outbox.note, boss, number, "@Jonas Meier please ask the manufacturer", "n1")
+
+    await until(lambda: told(ear, "notice"))
+    said = told(ear, "notice")[0]
+    assert said["text"] == "Katrin Vogel: @Jonas Meier please ask the manufacturer"
+    assert said["away"] == {"desktop": True, "sound": "", "push": True}
+    await until(lambda: numbers(ear)[-1:] == [1])
+    await jonas.post(f"/c/{number}/seen", X_Hub="part")
+    await until(lambda: numbers(ear)[-1:] == [0])
 
 
 async def test_whoever_looks_at_it_is_not_told(site: Site) -> None:
