@@ -105,4 +105,7 @@ class Courier:
                 raise OSError(f"{address[0]} is no public address")
             return socket.socket(family=family, type=kind, proto=protocol)
 
-        return aiohttp.TCPConnector(socket_factory=opened, limit=20, force_close=True)
+        # not aiodns, which begins a thread at once: a hub that never pushes needs none
+        return aiohttp.TCPConnector(
+            socket_factory=opened, limit=20, force_close=True, resolver=aiohttp.ThreadedResolver()
+        )
