@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 from aiohttp import web
 
 from config.jobs import JOBS
+from config.life import Life
 from config.settings import Settings, SettingsError, split_address
 from hub import delivery, journal, migrations
 from hub.blobs import Blobs
@@ -53,6 +54,7 @@ class Server:
         self.ingest = Ingest(hub)
         self.feed = Feed(hub)
         self.delivery = Delivery(hub) if "worker" in roles else None
+        self.life = Life(hub)
         self.app = _application(self)
         self.port = 0
         self.smtp_port = 0
@@ -80,6 +82,10 @@ class Server:
         )  # by default a writer that comes back from the disk waits 5 ms for the interpreter
         if "web" in self.roles:
             await self._open_doors()
+        if self.port and self.delivery is not None:
+            self.life.at = _own_address(self.settings.listen, self.port)
+            self.feed.subscribe(self.life.watch)
+            self.hub.tasks.start("sample", self.life.run)
         self._settling = asyncio.get_running_loop().call_later(SETTLED, _settle)
 
     def _start_loops(self) -> None:
@@ -173,6 +179,14 @@ class Server:
             self._lock.close()
 
 
+def _own_address(listen: str, port: int) -> str:
+    """Where this process reaches itself."""
+    host = split_address(listen, "listen")[0]
+    if host in ("0.0.0.0", "::"):  # noqa: S104 - that is what was asked for, here it is only compared
+        host = "127.0.0.1" if host == "0.0.0.0" else "::1"  # noqa: S104
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
 def _settle() -> None:
     """Long-lived objects are out of the collector's sight; the command line had switched it off while they were loaded.
 
@@ -248,6 +262,7 @@ def _application(server: Server) -> web.Application:
         settings.metrics.token,
         settings.trusted_proxies,
         version("omnichannel-hub"),
+        settings.web.dev,
         push_anywhere=settings.push.anywhere,
     )
     door = Door(lambda: hub.channels.by_key, server.ingest.keep, settings.public_url, hub.look_again)

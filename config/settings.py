@@ -29,6 +29,7 @@ class Web(Struct, forbid_unknown_fields=True):
 
     max_body: Annotated[int, Meta(ge=1000)] = 26_214_400
     shutdown_seconds: Annotated[int, Meta(ge=0)] = 5
+    dev: bool = False
 
 
 class Metrics(Struct, forbid_unknown_fields=True):

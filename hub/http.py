@@ -36,7 +36,9 @@ BODY, UPLOAD = 10.0, 120.0
 
 
 class House(Struct):
-    """Everything a request may need. ``secure``: people come by https. ``company`` and ``language`` are the firm's."""
+    """Everything a request may need. ``secure``: people come by https. ``company`` and ``language`` are the firm's; ``dev``: for whoever
+    works on the hub.
+    """
 
     hub: Hub
     ingest: Ingest
@@ -48,6 +50,7 @@ class House(Struct):
     metrics_token: str = ""
     trusted_proxies: str = ""
     version: str = ""
+    dev: bool = False
     #: Web Push also to services on private addresses and without TLS: for tests.
     push_anywhere: bool = False
     #: Passwords hashed at the same time (each takes 19 MiB), and files held in memory (each up to 25 MB).

@@ -83,7 +83,7 @@ class ProviderTwin:
         self.retries = 0
         #: called with the ids of customers' messages once they are acknowledged
         self.on_ack: Callable[[list[str]], None] | None = None
-        #: what a customer answers to the hub's message (text, conversation); None: silence
+        #: what a customer answers to the hub's message (text, conversation, ``path``: where it was posted); None: silence
         self.answer: Callable[[dict[str, Any]], Awaitable[None]] | None = None
         #: while it is not set, customers hold their breath
         self.gate = asyncio.Event()
@@ -161,13 +161,15 @@ class ProviderTwin:
         if (dice := dice - f.unavailable) < f.throttled:
             wait = str(self.random.randint(0, 1))
             return web.json_response({"error": "too fast"}, status=429, headers={"Retry-After": wait})
-        number = self._effect(message, request.headers.get("Idempotency-Key") or message.get("idempotency_key", ""))
+        number = self._effect(
+            message, request.headers.get("Idempotency-Key") or message.get("idempotency_key", ""), request.path_qs
+        )
         await self._before_answer(number)
         if dice - f.throttled < f.lost_answer and request.transport is not None:
             request.transport.abort()
         return web.json_response({"id": number})
 
-    def _effect(self, message: dict[str, Any], key: str) -> str:
+    def _effect(self, message: dict[str, Any], key: str, path: str) -> str:
         """One effect per key; the id we give it."""
         if key and key in self._keys:
             return self._keys[key]
@@ -179,7 +181,7 @@ class ProviderTwin:
         if self.effects[name] == 1:
             self.order.setdefault(message["conversation"], []).append(int(message["id"]))
             if self.answer is not None:
-                self._spawn(self.answer(message))
+                self._spawn(self.answer({**message, "path": path}))
         return number
 
     async def _before_answer(self, number: str) -> None:

@@ -44,6 +44,7 @@ from hub.tables.routing import (
     sla_clocks,
     sla_policies,
 )
+from hub.tables.sample import samples
 from hub.tables.views import mentions, saved_views
 from hub.tables.writing import draft_files, drafts, holds, saved_replies
 
@@ -81,6 +82,7 @@ __all__ = [
     "push_subscriptions",
     "pushes",
     "routing_rules",
+    "samples",
     "saved_replies",
     "saved_views",
     "sessions",

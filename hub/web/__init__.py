@@ -9,10 +9,13 @@ from hub.http import FAILURE, HOUSE
 from hub.web import (
     asking,
     board,
+    brand,
+    components,
     deeds,
     doors,
     drafting,
     files,
+    first_run,
     further,
     live_routes,
     looks,
@@ -33,6 +36,9 @@ from hub.web.screens import failure_page, screen
 def add_routes(app: web.Application) -> None:
     """Every address a browser knows."""
     rendering.setup(app)
+    brand.setup(app)
+    first_run.add_routes(app)
+    components.add_routes(app)
     sessions.prepare(app)
     doors.setup(app)
     looks.setup(app)

@@ -204,4 +204,4 @@ async def welcome(request: web.Request) -> web.StreamResponse:
             trouble=said,
         )
     house.hub.bus.publish()
-    return await _enter(request, number, "/welcome/channels")
+    return await _enter(request, number, "/welcome/company")

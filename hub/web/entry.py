@@ -13,10 +13,11 @@ from hub.web.drawn import CallView, QuoteView, VisitView
 class Entry(Struct, frozen=True):
     """One entry, ready to be shown.
 
-    ``form`` says by which template: email, text, call, visit, note, event or run (``members`` are its events). ``day`` is the heading
-    before it, ``chapter`` the conversation that begins, ``fresh`` the line "new". ``shown`` is what one reads at first, ``whole`` what
-    is folded below it, the quotation (empty: there is none); ``cut`` when even that is longer. ``designed``: the HTML is shown in a
-    frame ``height`` high (0: nobody has measured it). ``late``: when it was written, if that was long before it came.
+    ``form`` says by which template: email, text, call, visit, note, event or run (``members`` are its events). ``day`` is the
+    heading before it, ``chapter`` the conversation that begins, ``fresh`` the line "new". ``shown`` is what one reads at first,
+    ``whole`` what is folded below it, the quotation (empty: there is none); ``cut`` when even that is longer. ``language``:
+    what the message says of itself. ``designed``: the HTML is shown in a frame ``height`` high (0: nobody has measured it).
+    ``late``: when it was written, if that was long before it came.
     """
 
     id: int
@@ -38,6 +39,7 @@ class Entry(Struct, frozen=True):
     subject: str = ""
     shown: str = ""
     whole: str = ""
+    language: str = ""
     cut: bool = False
     html: bool = False
     blocked: bool = False

@@ -19,6 +19,7 @@ from hub.access import Actor
 from hub.http import HOUSE, NONCE
 from hub.i18n import Catalogue, catalogue, chosen
 from hub.web.assets import Assets
+from hub.web.brand import BRAND
 from hub.web.parts import Parts
 from hub.web.when import When, zone
 
@@ -88,6 +89,8 @@ def show(
         "company": house.company,
         "version": house.version,
         "show_drafts": house.hub.options.show_drafts,
+        "brand": request.app[BRAND].state,
+        "brand_css": request.app[BRAND].css,
         **values,
     }
     text = _templates().pages(request.app[ASSETS])[words.language].get_template(template).render(context)

@@ -212,6 +212,7 @@ def _said(
         subject=said.subject if said.subject != subject else "",
         shown=first[:LONGEST],
         whole=whole[:LONGEST],
+        language=said.details.language,
         cut=max(len(first), len(whole)) > LONGEST,
         html=bool(said.html),
         blocked="data-remote-src" in said.html,

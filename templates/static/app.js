@@ -16,8 +16,9 @@ import { start as late } from './late.js'
 import { start as connection } from './connection.js'
 import { start as notify } from './notify.js'
 import { start as wishes } from './wishes.js'
+import { start as drawers } from './drawers.js'
 import { start as stream } from './stream.js'
 import { start as keys } from './keys.js'
 import { start as palette } from './palette.js'
 
-for (const begin of [list, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, screens, keys, palette, nav, mentions, stream]) begin()
+for (const begin of [list, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, screens, keys, palette, nav, mentions, drawers, stream]) begin()
