@@ -28,6 +28,7 @@ from hub.events import Event
 from hub.feed import Feed
 from hub.http import HOUSE, House, guard
 from hub.ingest import Ingest
+from hub.jobs import Jobs
 from hub.pulling import Pulling
 from hub.sandbox import Sandbox
 from hub.scheduler import release, run_jobs
@@ -104,6 +105,7 @@ class Server:
             tasks.start("scheduler", lambda: run_jobs(hub, JOBS))
             tasks.start("simulations", Simulations(hub).run)
             tasks.start("push", Courier(hub, anywhere=self.settings.push.anywhere).run)
+            tasks.start("jobs", Jobs(hub).run)
 
     async def _open_doors(self) -> None:
         self._runner = web.AppRunner(

@@ -6,7 +6,20 @@ from collections.abc import Awaitable, Callable
 
 from sqlalchemy.engine import Connection
 
-from hub import absences, accounts, claims, collaboration, drafts, holds, once, overdue, privacy, receipts, uploads
+from hub import (
+    absences,
+    accounts,
+    actions,
+    claims,
+    collaboration,
+    drafts,
+    holds,
+    once,
+    overdue,
+    privacy,
+    receipts,
+    uploads,
+)
 from hub.core import Hub
 from hub.scheduler import Job
 
@@ -20,7 +33,7 @@ async def _prune(hub: Hub) -> None:
 
 
 async def _forget(hub: Hub) -> None:
-    for work in (once.prune, receipts.prune, drafts.prune, holds.prune, uploads.prune_uploads):
+    for work in (once.prune, receipts.prune, drafts.prune, holds.prune, actions.prune, uploads.prune_uploads):
         await hub.db.write(work)
 
 

@@ -20,7 +20,7 @@ from hub.directory import LIVE, Directory, Rule, Target, current
 from hub.events import NewEvent
 from hub.routing import Decision, Missing, Situation, Staff, Standing, Step
 from hub.situations import Person
-from hub.sql import hold, is_postgres
+from hub.sql import among, hold, is_postgres
 from hub.tables import offers
 
 #: Whoever has been offered something is busy until they have answered.
@@ -316,6 +316,12 @@ def lost(d: Directory, home: Current, at: int) -> bool:
 def withdraw(conn: Connection, conversation_id: int) -> None:
     """Nobody is asked for this conversation any more: somebody has it, or it is over."""
     conn.execute(sa.delete(offers).where(offers.c.conversation_id == conversation_id))
+
+
+def withdraw_all(conn: Connection, ids: Sequence[int]) -> None:
+    """The same for several conversations at once."""
+    if ids:
+        conn.execute(sa.delete(offers).where(among(offers.c.conversation_id, ids)))
 
 
 def took(conn: Connection, employee_id: int, at: int) -> None:

@@ -44,7 +44,13 @@ def earlier(conn: Connection, actor: Actor, customer_id: int, number: int, last_
     c = conversations.c
     statement = (
         sa.select(c.id, c.subject, c.preview, c.status, c.channel_id, _count(), c.created_at, c.closed_at, _closer())
-        .where(c.customer_id == customer_id, c.id != number, c.last_message_id < last_message_id, visible(actor))
+        .where(
+            c.customer_id == customer_id,
+            c.id != number,
+            c.last_message_id < last_message_id,
+            c.merged_into.is_(None),
+            visible(actor),
+        )
         .order_by(c.last_message_id.desc())
         .limit(MOST + 1)
     )

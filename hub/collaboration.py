@@ -7,18 +7,18 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import assignment, conversations, directory, events, mentions, sla, staff
+from hub import actions, assignment, conversations, directory, events, mentions, sla
 from hub.access import Actor, access_conversation, require
 from hub.assignment import Again, reroute
 from hub.clock import now
-from hub.conversations import Current
+from hub.conversations import Current, who_snoozed, woken
 from hub.events import NewEvent
 from hub.messages import Status
 from hub.outbox import CannotSend, NotFound
 from hub.sql import lit
 from hub.tables import conversations as table
-from hub.tables import employees, tags, teams
-from hub.text import clean_line
+from hub.work import Absent as Absent  # the doors know it by this module
+from hub.work import Deed
 
 
 def _open(conn: Connection, actor: Actor, conversation_id: int, right: str) -> Current:
@@ -34,15 +34,6 @@ def _told(home: Current, actor: Actor, kind: str, **data: object) -> NewEvent:
     return NewEvent(kind, home.id, home.customer_id, actor_id=actor.id, data=data)
 
 
-class Absent(CannotSend):
-    """Somebody is away until ``until`` (ms, None: until further notice); ``deputy_id`` acts for them (None: nobody can)."""
-
-    def __init__(self, name: str, until: int | None, deputy_id: int | None, deputy: str) -> None:
-        instead = f"{deputy} stands in" if deputy_id else "nobody stands in"
-        super().__init__(f"{name} is absent; {instead}. Choose somebody else, or say that you want it anyway.")
-        self.name, self.until, self.deputy_id, self.deputy = name, until, deputy_id, deputy
-
-
 def assign(
     conn: Connection,
     actor: Actor,
@@ -52,66 +43,33 @@ def assign(
     why: str = "",
     *,
     anyway: bool = False,
-) -> None:
-    """Give the conversation to an employee, to a team, or (both None) to nobody. Raises `NotFound`, `access.Forbidden`, `Absent`.
+) -> int:
+    """Give the conversation to an employee, to a team, or (both None) to nobody; the action's id (0: nothing changed).
 
-    Naming only a team takes it from whoever had it. ``anyway``: also to somebody who is absent.
+    Naming only a team takes it from whoever had it. ``anyway``: also to somebody who is absent. Raises `NotFound`,
+    `access.Forbidden`, `CannotSend`, `Absent`.
     """
-    home = _open(conn, actor, conversation_id, "assign")
-    if employee_id is not None and not _exists(conn, employees, employee_id, employees.c.disabled_at.is_(None)):
-        raise CannotSend(f"There is no active employee {employee_id}.")
-    if team_id is not None and not _exists(conn, teams, team_id, sa.true()):
-        raise CannotSend(f"There is no team {team_id}.")
-    new_team = team_id if team_id is not None else (home.team_id if employee_id is not None else None)
-    if (home.assignee_id, home.team_id) == (employee_id, new_team):
-        return
-    if employee_id is not None and employee_id not in (home.assignee_id, actor.id) and not anyway:
-        _refuse_absent(conn, employee_id)
-    home.assignee_id, home.team_id, home.touched = employee_id, new_team, True
-    home.covering_id, home.assigned_at = None, now() if employee_id is not None else None
-    home.reason = f"text:{clean_line(why)}" if why else "assigned"
-    conversations.save(conn, [home])
-    assignment.withdraw(conn, home.id)
-    data = {
-        "assignee": str(employee_id) if employee_id else None,
-        "team": str(new_team) if new_team else None,
-        "reason": home.reason,
-    }
-    events.append(conn, [_told(home, actor, "conversation.assigned", **data)])
-    events.append(conn, sla.follow(conn, directory.current(conn), [home]))
+    deed = Deed("assign", employee=employee_id, team=team_id, why=why, anyway=anyway)
+    return actions.one(conn, actor, deed, conversation_id)
 
 
-def _refuse_absent(conn: Connection, employee_id: int) -> None:
-    d, at = directory.current(conn), now()
-    absence = d.absence(employee_id, at)
-    if absence is not None:
-        deputy = staff.stand_in(d, employee_id, at)
-        name = d.employees[deputy].name if deputy else ""
-        raise Absent(d.employees[employee_id].name, absence.ends_at, deputy, name)
+def set_status(
+    conn: Connection,
+    actor: Actor,
+    conversation_id: int,
+    status: Status,
+    until: int | None = None,
+    *,
+    until_reply: bool = False,
+    closed_as: str = "",
+) -> int:
+    """Open, wait, snooze until a time or until the customer replies, or close; the action's id (0: nothing changed).
 
-
-def _exists(conn: Connection, table: sa.Table, number: int, condition: sa.ColumnElement[bool]) -> bool:
-    return conn.execute(sa.select(table.c.id).where(table.c.id == number, condition)).first() is not None
-
-
-def set_status(conn: Connection, actor: Actor, conversation_id: int, status: Status, until: int | None = None) -> None:
-    """Open, wait, snooze until a time, or close. Raises `NotFound`, `access.Forbidden`, `CannotSend` for a snooze without time."""
-    home = _open(conn, actor, conversation_id, "assign")
-    if status == "snoozed" and (until is None or until <= now()):
+    Raises `NotFound`, `access.Forbidden`, `CannotSend` for a snooze without time.
+    """
+    if status == "snoozed" and until is None and not until_reply:
         raise CannotSend("To snooze, say until when: a time in the future.")
-    if home.status == status and home.snoozed_until == until:
-        return
-    before = home.status
-    home.status, home.touched = status, True
-    home.snoozed_until = until if status == "snoozed" else None
-    home.closed_at = now() if status == "closed" else None
-    if status == "closed":
-        home.waiting_since, home.unread = None, 0
-        assignment.withdraw(conn, home.id)
-    conversations.save(conn, [home])
-    data = {"before": before, "status": status} | ({"until": until} if status == "snoozed" else {})
-    events.append(conn, [_told(home, actor, "conversation.status", **data)])
-    events.append(conn, sla.follow(conn, directory.current(conn), [home]))
+    return actions.one(conn, actor, Deed("status", status, until, closed_as), conversation_id)
 
 
 def mark_seen(conn: Connection, actor: Actor, conversation_id: int) -> bool:
@@ -128,18 +86,9 @@ def mark_seen(conn: Connection, actor: Actor, conversation_id: int) -> bool:
     return True
 
 
-def set_tags(conn: Connection, actor: Actor, conversation_id: int, wanted: Sequence[str]) -> list[str]:
-    """Replace the tags; those it has now, sorted. Raises `NotFound`, `access.Forbidden`."""
-    home = _open(conn, actor, conversation_id, "assign")
-    after = sorted({clean_line(t, 60) for t in wanted} - {""})
-    before = sorted(conn.execute(sa.select(tags.c.tag).where(tags.c.conversation_id == home.id)).scalars())
-    if before == after:
-        return after
-    conn.execute(sa.delete(tags).where(tags.c.conversation_id == home.id))
-    if after:
-        conn.execute(sa.insert(tags), [{"conversation_id": home.id, "tag": tag} for tag in after])
-    events.append(conn, [_told(home, actor, "conversation.tagged", tags=after)])
-    return after
+def set_tags(conn: Connection, actor: Actor, conversation_id: int, wanted: Sequence[str]) -> int:
+    """Replace the tags; the action's id (0: nothing changed). Raises `NotFound`, `access.Forbidden`."""
+    return actions.one(conn, actor, Deed("tags", add=tuple(wanted), only=True), conversation_id)
 
 
 def wake_snoozed(conn: Connection, most: int = 200) -> int:
@@ -158,8 +107,8 @@ def wake_snoozed(conn: Connection, most: int = 200) -> int:
     for home in found:
         home.status, home.snoozed_until, home.touched = "open", None, True
     conversations.save(conn, found)
-    woken = {"before": "snoozed", "status": "open"}
-    news = [NewEvent("conversation.status", h.id, h.customer_id, data=woken) for h in found]
+    set_by = who_snoozed(conn, [h.id for h in found])
+    news = [NewEvent("conversation.status", h.id, h.customer_id, data=woken(set_by.get(h.id))) for h in found]
     d = directory.current(conn)
     alone = [Again(h) for h in found if assignment.lost(d, h, moment)]
     events.append(conn, [*news, *reroute(conn, alone)])

@@ -68,6 +68,7 @@ class Current(Struct):
     created_at: int
     covering_id: int | None = None
     assigned_at: int | None = None
+    merged_into: int | None = None
     fresh: bool = False
     touched: bool = False
     moved: bool = False
@@ -103,6 +104,26 @@ def lock_for(
     statement = _named_or_running_held if is_postgres(conn) else _named_or_running
     values = {"ids": ids, "customers": customers, "channels": channels, "closed_after": closed_after}
     return [Current(*row) for row in run(conn, statement, **values).all()]
+
+
+def follow_merged(conn: Connection, found: list[Current]) -> dict[int, Current]:
+    """By id where they go on: those among ``found`` that were merged lead to the other one, which joins ``found`` and is held too."""
+    here = {home.id: home for home in found}
+    gone = [home for home in found if home.merged_into is not None]
+    missing = {home.merged_into for home in gone if home.merged_into is not None} - here.keys()
+    if missing:
+        more = lock_for(conn, sorted(missing), [], [], 0)
+        found += more
+        here |= {home.id: home for home in more}
+    return here | {home.id: here[home.merged_into] for home in gone if home.merged_into in here}
+
+
+_living = sa.select(messages.c.id, messages.c.conversation_id).where(among(messages.c.id, "ids"))
+
+
+def living(conn: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """The conversations that these messages are in now."""
+    return {row[0]: row[1] for row in run(conn, _living, ids=list(ids)).all()} if ids else {}
 
 
 def lock_one(conn: Connection, conversation_id: int) -> Current | None:
@@ -184,3 +205,21 @@ def receive(current: Current, message: Message, message_id: int, at: int, previe
     if current.fresh or not machine:
         current.unread += 1
         current.status, current.snoozed_until, current.closed_at = "open", None, None
+
+
+_snoozed = sa.select(conversations.c.id, conversations.c.snoozed_by, conversations.c.snoozed_at).where(
+    among(conversations.c.id, "ids"), conversations.c.snoozed_at.is_not(None)
+)
+
+
+def who_snoozed(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[int | None, int]]:
+    """(employee, when) by conversation, of those somebody once put away. One statement."""
+    return {row[0]: (row[1], row[2]) for row in run(conn, _snoozed, ids=list(ids)).all()} if ids else {}
+
+
+def woken(set_by: tuple[int | None, int] | None, *, reply: bool = False) -> dict[str, Any]:
+    """What is told when a conversation comes back from snooze; ``reply``: because the customer wrote."""
+    data: dict[str, Any] = {"before": "snoozed", "status": "open"} | ({"reply": True} if reply else {})
+    if set_by is not None:
+        data |= {"set_by": str(set_by[0]) if set_by[0] else None, "set_at": set_by[1]}
+    return data

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from hub.access import Actor, access_conversation, require, visible
 from hub.clock import now
-from hub.outbox import NotFound
+from hub.outbox import CannotSend, NotFound
 from hub.sql import among, insert_rows, is_postgres
 from hub.tables import attachments, conversations, draft_files, drafts
 from hub.text import clean, clean_line, preview
@@ -93,8 +93,11 @@ def _mine(actor: Actor, conversation_id: int) -> sa.ColumnElement[bool]:
 def allowed(conn: Connection, actor: Actor, conversation_id: int, mode: Mode) -> None:
     """May they write in this mode there? Raises `NotFound`, `access.Forbidden`."""
     require(actor, mode)
-    if access_conversation(conn, actor, conversation_id) is None:
+    home = access_conversation(conn, actor, conversation_id)
+    if home is None:
         raise NotFound
+    if home.merged_into is not None:
+        raise CannotSend(f"This conversation was merged into #{home.merged_into}; work there.")
 
 
 # ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────────────

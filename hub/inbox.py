@@ -67,6 +67,8 @@ class Row(Struct, frozen=True):
     last_message_id: int
     last_message_at: int
     created_at: int
+    closed_as: str = ""
+    merged_into: int | None = None
     level: sla.View | None = None
 
 

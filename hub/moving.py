@@ -17,6 +17,7 @@ BATCH = 500
 INWARD = {
     "employees": ("deputy_id",),
     "customers": ("merged_into", "company_id"),
+    "conversations": ("merged_into",),
     "messages": ("reply_to_id",),
 }
 

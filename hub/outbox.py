@@ -79,6 +79,7 @@ def reply(
     assert home is not None
     if earlier := _earlier(conn, actor, draft):
         return earlier, False
+    _refuse_merged(home)
     _refuse_stale(conn, actor, home, draft)
     channel = _channel(channels, draft.via or home.channel_id)
     answered, sender = _last_in(conn, home, channel.adapter.traits)
@@ -144,6 +145,7 @@ def note(conn: Connection, actor: Actor, conversation_id: int, text: str, client
     assert home is not None
     if earlier := _earlier(conn, actor, draft):
         return earlier, False
+    _refuse_merged(home)
     number, told = allocate(conn, "ids", 2)
     details, asked = mentions.asked_by(directory.current(conn), actor.id, draft.text)
     row = _row(number, actor, home, None, draft, (), "note") | {"details": details}
@@ -167,6 +169,11 @@ def _earlier(conn: Connection, actor: Actor, draft: Draft) -> int | None:
 def client_key(actor: Actor, client_id: str) -> str:
     """Client ids count per employee."""
     return f"{actor.id}:{clean_line(client_id, 200)}"
+
+
+def _refuse_merged(home: Current) -> None:
+    if home.merged_into is not None:
+        raise CannotSend(f"This conversation was merged into #{home.merged_into}; work there.")
 
 
 def _refuse_stale(conn: Connection, actor: Actor, home: Current, draft: Draft) -> None:

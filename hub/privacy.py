@@ -23,6 +23,7 @@ from hub.moving import words_of
 from hub.outbox import NotFound
 from hub.sql import among, is_postgres, lit
 from hub.tables import (
+    action_steps,
     attachments,
     conversations,
     customers,
@@ -291,7 +292,7 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
         )
     )
     drafts.forget(conn, among(written.c.conversation_id, homes))
-    for table in (tags, sla_clocks, offers, holds, mentions):
+    for table in (tags, sla_clocks, offers, holds, mentions, action_steps):
         conn.execute(sa.delete(table).where(among(table.c.conversation_id, homes)))
     of_theirs = sa.or_(among(participants.c.conversation_id, homes), among(participants.c.address, addresses))
     conn.execute(sa.delete(participants).where(of_theirs))

@@ -18,6 +18,7 @@ from hub.i18n import Catalogue, catalogue
 STEPS = {
     "assigned": "assigned by hand",
     "started": "started this conversation",
+    "split": "split off another conversation",
     "claimed": "took it out of the queue",
     "offered": "offered to {0} for {1} seconds",
     "declined": "{0} declined",

@@ -10,7 +10,7 @@ Clocks change behind the counter of ids (`sql.allocate`), and nearly always whil
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -283,15 +283,26 @@ def _clocks(conn: Connection, ids: Sequence[int]) -> dict[int, dict[Target, Cloc
 
 def clocks_of(conn: Connection, conversation_id: int) -> list[Clock]:
     """A conversation's clocks as they stand."""
-    return list(_clocks(conn, [conversation_id]).get(conversation_id, {}).values())
+    return clocks_of_all(conn, [conversation_id]).get(conversation_id, [])
+
+
+def clocks_of_all(conn: Connection, ids: Sequence[int]) -> dict[int, list[Clock]]:
+    """The clocks of several conversations as they stand."""
+    return {number: list(own.values()) for number, own in _clocks(conn, ids).items()}
 
 
 def put_back(conn: Connection, conversation_id: int, clocks: Sequence[Clock]) -> None:
     """Let a conversation's clocks stand as they once stood; those of policies that are gone stay away. `follow` comes next."""
-    drop(conn, clocks_of(conn, conversation_id))
+    put_back_all(conn, {conversation_id: clocks})
+
+
+def put_back_all(conn: Connection, before: Mapping[int, Sequence[Clock]]) -> None:
+    """The same for several conversations, in a fixed number of statements."""
+    drop(conn, [clock for own in clocks_of_all(conn, list(before)).values() for clock in own])
     known = set(conn.execute(sa.select(sla_policies.c.id)).scalars())
     spans = set(conn.execute(sa.select(hours_table.c.id)).scalars())
-    for clock in (kept := [c for c in clocks if c.policy_id in known]):
+    kept = [clock for clocks in before.values() for clock in clocks if clock.policy_id in known]
+    for clock in kept:
         clock.hours_id = clock.hours_id if clock.hours_id in spans else None
     _write(conn, kept)
 

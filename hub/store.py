@@ -83,6 +83,9 @@ def _place(
     """Give every entry its conversation; those made or changed."""
     seen = _references(conn, entries)
     tokens = {e.key: [t for token in e.message.tokens if (t := conversations.read_token(box, token))] for e in entries}
+    # a message may have been moved to another conversation since
+    now_in = conversations.living(conn, [m for found in tokens.values() for _, m in found])
+    tokens = {key: [(now_in.get(m, c), m) for c, m in found] for key, found in tokens.items()}
     named = {c for found in tokens.values() for c, _ in found} | {c for _, c in seen.by_key.values()}
     running = [e for e in entries if not e.item.in_thread]
     found = conversations.lock_for(
@@ -92,8 +95,9 @@ def _place(
         list({e.item.channel_id for e in running}),
         closed_after,
     )
-    by_id = {c.id: c for c in found}
-    current = {(c.customer_id, c.channel_id): c for c in found}  # the newest wins: they come in order of id
+    by_id = conversations.follow_merged(conn, found)
+    # the newest wins: they come in order of id; one that was merged stands for where it goes on
+    current = {(c.customer_id, c.channel_id): by_id[c.id] for c in found if _runs(by_id[c.id], closed_after)}
     members = conversations.participants_of(conn, list(named)) if named else set()
     fresh: list[Current] = []
     for e in entries:
@@ -109,6 +113,10 @@ def _place(
             current[person.id, e.item.channel_id] = home
         e.conversation = home
     return [*fresh, *found]
+
+
+def _runs(home: Current, closed_after: int) -> bool:
+    return home.status != "closed" or (home.closed_at or 0) > closed_after
 
 
 def _references(conn: Connection, entries: Sequence[Entry]) -> Seen:
@@ -236,9 +244,9 @@ def _write(
     made = {e.message.sender.address for e in entries if people[e.message.sender.address].new}
     moved = {c.id: c for c in changed if c.moved and not c.fresh}
     offered = sum(c.offer is not None for c in changed)
-    needed = (
-        sum(2 + e.created + (e.related is not None) + len(e.files) for e in entries) + len(made) + len(moved) + offered
-    )
+    asleep = conversations.who_snoozed(conn, [c.id for c in changed if c.status == "snoozed"])
+    needed = sum(2 + e.created + (e.related is not None) + len(e.files) for e in entries)
+    needed += len(made) + len(moved) + offered + sum(c.status == "snoozed" for c in changed)
     ids = iter(allocate(conn, "ids", needed))
     rows, news, files, index = [], [], [], []
     for e in entries:
@@ -247,11 +255,15 @@ def _write(
         news += _openings(e, home, people[e.message.sender.address], made, ids)
         e.id = next(ids)
         text = e.message.visible_text or e.message.text
+        slept = home.status == "snoozed"
         conversations.receive(home, e.message, e.id, e.item.received_at, preview(text) or e.message.subject)
         rows.append(message_row(e, home))
         index.append((e.id, search.indexed(e.message.subject, e.message.sender.name, e.message.text)))
         files += [file_row(next(ids), e, file) for file in e.files]
         news.append(_event(next(ids), "message.received", e, home, {"auto": True} if e.message.flags else {}))
+        if slept and home.status == "open":
+            back = conversations.woken(asleep.get(home.id), reply=True)
+            news.append(_event(next(ids), "conversation.status", e, home, back))
         if moved.pop(home.id, None):
             news.append(_event(next(ids), "conversation.assigned", e, home, assignment.holder(home)))
     conversations.save(conn, changed)
@@ -290,7 +302,8 @@ def _event(number: int, kind: str, e: Entry, home: Current, data: dict[str, Any]
         kind,
         home.id,
         home.customer_id,
-        message_id=e.id or None,
+        # an entry of the timeline that names a message shows it
+        message_id=(e.id or None) if kind == "message.received" else None,
         channel_id=e.item.channel_id,
         data=data,
         at=now(),

@@ -17,7 +17,7 @@ MAY: dict[str, set[str]] = {
 }
 #: Inside hub/ nobody looks up. Those on one floor may import each other where no circle comes of it.
 FLOORS = [
-    "messages failpoints text clock addresses i18n hours sniffing query excerpts colour",
+    "messages failpoints text clock addresses i18n hours sniffing query excerpts colour snoozing",
     "adapter database sql tables blobs secretbox bus redisbus migrations tasks sandbox sandbox_worker fetching",
     "channels core",
     "identity conversations entries directory keywords routing reasons situations assignment presence sla events timeline search "
@@ -25,7 +25,7 @@ FLOORS = [
     "ingest reading outbox delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
     "simulation_worker staff board draft sheets roster ownership drafts undo replies composing visitors looking views "
-    "collisions notify numbers tell webpush pushing courier sample workspace",
+    "collisions notify numbers tell webpush pushing courier sample workspace work actions jobs tagging merging",
     "http sessions files web api cli __main__",
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor.split()}

@@ -27,6 +27,7 @@ from hub.api import (
     sla,
     teams,
     views,
+    working,
 )
 from hub.api.openapi import document
 from hub.api.wire import ROUTES, serve
@@ -54,6 +55,7 @@ PARTS = (
     routing,
     simulations,
     views,
+    working,
 )
 
 #: Whatever is under /api and no address of ours.

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC
 from secrets import token_hex
-from typing import Annotated
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from msgspec import UNSET, Meta, Struct, UnsetType, structs
 from sqlalchemy.engine import Connection
 
-from hub import collaboration, inbox, outbox, timeline
+from hub import collaboration, inbox, outbox, snoozing, timeline
 from hub.access import Actor, access_conversation
 from hub.api import shapes
 from hub.api.drafting import draft
 from hub.api.once import client_id
 from hub.api.shapes import Conversation, Cursor, Id, Limit, Message, TimelineItem
 from hub.api.wire import Call, Made, Page, bad_cursor, check_cursor, read_cursor, route, write_cursor
-from hub.clock import parse_time, rfc3339
+from hub.clock import now, parse_time, rfc3339
 from hub.failpoints import hit
 from hub.filters import Sort
 from hub.http import Problem
@@ -106,10 +108,15 @@ class Assignment(Struct, forbid_unknown_fields=True):
 
 
 class NewStatus(Struct, forbid_unknown_fields=True):
-    """``until`` (RFC 3339) goes with ``snoozed``."""
+    """``until`` (RFC 3339) or ``until_words`` go with ``snoozed``: words like “tomorrow 9”, „in 2 Wochen“ or “until the customer
+    replies”, in the time zone ``zone`` (IANA; UTC when left out). ``closed_as`` “spam” goes with ``closed``.
+    """
 
     status: Status
     until: Line | None = None
+    until_words: Line | None = None
+    zone: Line = ""
+    closed_as: Literal["", "spam"] = ""
 
 
 class NewTags(Struct, forbid_unknown_fields=True):
@@ -141,7 +148,16 @@ async def list_conversations(call: Call, query: ConversationQuery) -> Page[Conve
 
 
 def _listing(conn: Connection, actor: Actor, query: ConversationQuery) -> tuple[list[inbox.Row], str | None]:
-    wanted = inbox.Filter(
+    cursor = check_cursor(query.cursor) if query.cursor else ""
+    try:
+        return inbox.listing(conn, actor, wanted_of(query), cursor, query.limit)
+    except ValueError as error:
+        raise bad_cursor() from error
+
+
+def wanted_of(query: ConversationQuery) -> inbox.Filter:
+    """What a query asks of the inbox."""
+    return inbox.Filter(
         status=query.status or "",
         assignee=query.assignee if query.assignee in ("me", "none") else _id(query.assignee),  # type: ignore[arg-type]
         team=_id(query.team),
@@ -155,11 +171,6 @@ def _listing(conn: Connection, actor: Actor, query: ConversationQuery) -> tuple[
         mentioned=query.mentioned,
         sort=query.sort,
     )
-    cursor = check_cursor(query.cursor) if query.cursor else ""
-    try:
-        return inbox.listing(conn, actor, wanted, cursor, query.limit)
-    except ValueError as error:
-        raise bad_cursor() from error
 
 
 @route("GET", "/conversations/{id}")
@@ -312,13 +323,43 @@ async def set_assignee(call: Call, id: int, body: Assignment | None) -> Conversa
 @route("PUT", "/conversations/{id}/status")
 async def set_status(call: Call, id: int, body: NewStatus) -> Conversation:
     """Open, waiting, snoozed (until a time) or closed."""
-    until = parse_time(body.until) if body.until is not None else None
-    if body.until is not None and (until is None or not 0 < until < 2**52):
-        raise Problem(422, "“until” must be a time like 2026-11-23T14:00:00Z.", field="until")
-    if until is not None and body.status != "snoozed":
-        raise Problem(422, "“until” goes with the status “snoozed” only.", field="until")
-    await call.write(collaboration.set_status, call.actor, id, body.status, until)
+    until, reply = moment_of(body.status, body.until, body.until_words, body.zone)
+    if body.closed_as and body.status != "closed":
+        raise Problem(422, "“closed_as” goes with the status “closed” only.", field="closed_as")
+    await call.write(
+        collaboration.set_status,
+        call.actor,
+        id,
+        body.status,
+        until,
+        until_reply=reply,
+        closed_as=body.closed_as,
+    )
     return await shown(call, id)
+
+
+def moment_of(status: str, until: str | None, words: str | None, zone: str) -> tuple[int | None, bool]:
+    """(the moment, or until the customer replies) a snooze says by ``until`` or ``until_words``. Raises `Problem` 422."""
+    if (until is not None or words is not None) and status != "snoozed":
+        raise Problem(422, "“until” goes with the status “snoozed” only.", field="until")
+    if words is not None:
+        try:
+            place = ZoneInfo(zone) if zone else UTC
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise Problem(
+                422, "“zone”: there is no such time zone; write it like Europe/Berlin.", field="zone"
+            ) from error
+        try:
+            found = snoozing.understand(words, now(), place)
+        except snoozing.Unclear as error:
+            raise Problem(422, str(error), field="until_words") from error
+        return found.until, found.until is None
+    at = parse_time(until) if until is not None else None
+    if until is not None and (at is None or not 0 < at < 2**52):
+        raise Problem(422, "“until” must be a time like 2026-11-23T14:00:00Z.", field="until")
+    if status == "snoozed" and at is None:
+        raise Problem(422, "To snooze, say until when: a time in the future.", field="until")
+    return at, False
 
 
 @route("PUT", "/conversations/{id}/tags")

@@ -158,7 +158,9 @@ class Sla(Struct, frozen=True):
 
 
 class Conversation(Struct, frozen=True):
-    """One matter with a customer. ``reason`` says in words why it came to this employee or team."""
+    """One matter with a customer. ``reason`` says in words why it came to this employee or team. ``closed_as`` says how it was closed
+    if not as usual (spam, merged), ``merged_into`` where it goes on.
+    """
 
     id: str
     number: int
@@ -183,6 +185,8 @@ class Conversation(Struct, frozen=True):
     sla: Sla | None
     reason: str
     preview: str
+    closed_as: str | None
+    merged_into: str | None
 
 
 class Happened(Struct, frozen=True):
@@ -225,6 +229,8 @@ def conversation(row: inbox.Row, actor: Actor) -> Conversation:
         sla=_sla(row.level),
         reason=reasons.in_words(row.reason, actor.language),
         preview=row.preview,
+        closed_as=row.closed_as or None if row.status == "closed" else None,
+        merged_into=name(row.merged_into),
     )
 
 
@@ -363,6 +369,8 @@ def told(e: Event) -> str:
             return f"Status: {data.get('before', '')} → {data.get('status', '')}"
         case "conversation.tagged":
             return f"Tags: {', '.join(map(str, data.get('tags', []))) or 'none'}"
+        case "conversation.priority":
+            return f"Priority: {data.get('before', '')} → {data.get('priority', '')}"
         case "sla.warned":
             return f"Service level “{data.get('policy_name', '')}”: {data.get('target', '')} due soon"
         case "sla.breached":

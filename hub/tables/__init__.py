@@ -46,10 +46,13 @@ from hub.tables.routing import (
 )
 from hub.tables.sample import samples
 from hub.tables.views import mentions, saved_views
+from hub.tables.working import action_steps, actions, joins
 from hub.tables.writing import draft_files, drafts, holds, saved_replies
 
 __all__ = [
     "absences",
+    "action_steps",
+    "actions",
     "attachments",
     "channels",
     "conversations",
@@ -67,6 +70,7 @@ __all__ = [
     "holds",
     "hours",
     "identities",
+    "joins",
     "journal",
     "leases",
     "mentions",

@@ -74,6 +74,10 @@ conversations = Table(
     ms("created_at"),
     ref("covering_id", "employees", null=True),
     ms("assigned_at", null=True),
+    words("closed_as"),
+    ref("merged_into", "conversations", null=True),
+    ref("snoozed_by", "employees", null=True),
+    ms("snoozed_at", null=True),
     Index(None, "status", "last_message_id"),
     partial("ix_conversations_waiting", "status", "waiting_since", "id", where="waiting_since IS NOT NULL"),
     # the channel stands behind the order: a list of mine on one channel looks at the index alone
@@ -113,6 +117,7 @@ conversations = Table(
     Index(None, "created_at"),
     partial("ix_conversations_unread", "status", "last_message_id", "id", where="unread > 0"),
     partial("ix_conversations_priority", "priority", "status", "last_message_id", "id", where="priority <> ''"),
+    partial("ix_conversations_merged", "merged_into", where="merged_into IS NOT NULL"),
 )
 
 participants = Table(

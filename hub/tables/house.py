@@ -30,6 +30,7 @@ employees = Table(
     Column("undo_seconds", BigInteger),
     words("keyboard"),
     words("history"),
+    words("after_work"),
 )
 
 presence = Table(

@@ -10,6 +10,7 @@ from hub.web import (
     asking,
     board,
     brand,
+    bulk,
     components,
     deeds,
     doors,
@@ -17,6 +18,7 @@ from hub.web import (
     files,
     first_run,
     further,
+    joining,
     live_routes,
     looks,
     metrics,
@@ -28,6 +30,7 @@ from hub.web import (
     settings_routes,
     taking,
     widget,
+    working,
 )
 from hub.web.live import Live
 from hub.web.screens import failure_page, screen
@@ -78,8 +81,20 @@ def add_routes(app: web.Application) -> None:
     get(r"/messages/{number:\d+}/files.zip", screen(looks.all_files))
     post(r"/messages/{number:\d+}/height", screen(looks.height))
     post(r"/messages/{number:\d+}/pictures", screen(looks.pictures))
-    for name in ("reply", "note", "assign", "status", "tags", "seen"):
+    for name in ("reply", "note", "seen"):
         post(rf"/c/{{number:\d+}}/{name}", screen(getattr(deeds, name)))
+    for name in ("assign", "status", "tags", "priority", "unread"):
+        post(rf"/c/{{number:\d+}}/{name}", screen(getattr(working, name)))
+    post(r"/c/{number:\d+}/merge", screen(joining.merge))
+    get(r"/c/{number:\d+}/split", screen(joining.split_page))
+    post(r"/c/{number:\d+}/split", screen(joining.split))
+    get("/snooze", screen(working.snooze_part))
+    get("/tags", screen(working.tags_part))
+    post("/bulk", screen(bulk.bulk))
+    get(r"/actions/{number:\d+}", screen(working.progress))
+    post(r"/actions/{number:\d+}/undo", screen(working.undo))
+    post(r"/actions/{number:\d+}/cancel", screen(bulk.cancel))
+    post("/me/after", screen(working.set_after))
     get(r"/customers/{number:\d+}", screen(pages.customer_page))
     get("/palette", screen(palette.palette_part))
     get("/search", screen(searching.search_page))

@@ -14,7 +14,20 @@ from msgspec import Struct
 #: The cascade layers, the weakest first.
 LAYERS = ("tokens", "base", "parts", "layout", "util")
 #: The files, in which a later one may add to any layer.
-FILES = ("tokens", "base", "parts", "layout", "timeline", "pages", "finding", "live", "drawers", "util", "targets")
+FILES = (
+    "tokens",
+    "base",
+    "parts",
+    "layout",
+    "timeline",
+    "pages",
+    "finding",
+    "live",
+    "work",
+    "drawers",
+    "util",
+    "targets",
+)
 _TYPES = {"css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
 

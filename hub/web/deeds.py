@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import cast, get_args
-
 import sqlalchemy as sa
 from aiohttp import web
 from aiohttp.web import FileField
 from msgspec import structs
 from sqlalchemy.engine import Connection
 
-from hub import addresses, collaboration, collisions, composing, files, inbox, undo, uploads
+from hub import addresses, collaboration, collisions, composing, files, undo, uploads
 from hub.access import Actor, Forbidden, access_message
 from hub.database import Unavailable
 from hub.http import HOUSE, UPLOAD, Form, House, Problem, as_problem, read_form
 from hub.i18n import LANGUAGES
-from hub.messages import Party, Status
+from hub.messages import Party
 from hub.outbox import CannotSend, Draft, NotFound, Stale
 from hub.sessions import forget
 from hub.sql import among
@@ -23,9 +21,8 @@ from hub.tables import attachments, employees
 from hub.text import clean, clean_line
 from hub.timeline import FileView
 from hub.web.forms import parts
-from hub.web.mates import absent
 from hub.web.pages import Composer, beside, show_conversation
-from hub.web.rendering import when_for, words_for
+from hub.web.rendering import words_for
 from hub.web.screens import is_part, number_in, positive
 
 #: Files of one answer.
@@ -160,54 +157,6 @@ async def note(request: web.Request, actor: Actor) -> web.StreamResponse:
         return await show_conversation(request, actor, number, structs.replace(composer, trouble=trouble), status)
     house.hub.bus.publish()
     return web.Response(status=303, headers={"Location": f"{beside(request.query).conversation(number)}&mode=note"})
-
-
-async def assign(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """POST /c/<number>/assign: ``to`` is "e<id>", "t<id>", "me", or empty for nobody. To somebody who is absent only when asked
-    again (``anyway``).
-    """
-    number, house, form = number_in(request), request.app[HOUSE], await read_form(request)
-    to = _word(form, "to", 30)
-    employee = actor.id if to == "me" else positive(to[1:]) if to.startswith("e") else None
-    team = positive(to[1:]) if to.startswith("t") else None
-
-    anyway = bool(_word(form, "anyway", 5))
-
-    def work(conn: Connection) -> bool:
-        collaboration.assign(conn, actor, number, employee, team, _word(form, "why", 300), anyway=anyway)
-        return inbox.one(conn, actor, number) is not None
-
-    try:
-        still_theirs = await house.hub.db.write(work)
-    except collaboration.Absent:
-        away = await house.hub.db.read(absent, employee or 0)
-        return await show_conversation(request, actor, number, Composer(), 409, ask=away)
-    house.hub.bus.publish()
-    if not still_theirs:
-        return web.Response(status=303, headers={"Location": beside(request.query).url()})
-    return back(request, number)
-
-
-async def status(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """POST /c/<number>/status: ``status``, and for a snooze ``until`` (the browser's local time)."""
-    number, house, form = number_in(request), request.app[HOUSE], await read_form(request)
-    wanted = _word(form, "status", 20)
-    if wanted not in get_args(Status):
-        raise Problem(400, "There is no such status.")
-    when = when_for(request, words_for(request, actor))
-    until = when.read_local(_word(form, "until", 40)) if wanted == "snoozed" else None
-    await house.hub.db.write(collaboration.set_status, actor, number, cast(Status, wanted), until)
-    house.hub.bus.publish()
-    return back(request, number)
-
-
-async def tags(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """POST /c/<number>/tags: ``tags``, separated by commas, replace those it has."""
-    number, house, form = number_in(request), request.app[HOUSE], await read_form(request)
-    wanted = [part for part in _word(form, "tags", 2000).split(",") if part.strip()][:50]
-    await house.hub.db.write(collaboration.set_tags, actor, number, wanted)
-    house.hub.bus.publish()
-    return back(request, number)
 
 
 async def seen(request: web.Request, actor: Actor) -> web.StreamResponse:

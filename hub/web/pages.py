@@ -11,7 +11,7 @@ from aiohttp import web
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
-from hub import holds, reasons
+from hub import holds, reasons, snoozing
 from hub.access import RIGHTS, Actor
 from hub.channels import Channels
 from hub.collisions import Newer
@@ -20,7 +20,7 @@ from hub.http import HOUSE, Problem
 from hub.inbox import Row
 from hub.outbox import NotFound
 from hub.timeline import FileView, MessageView
-from hub.web import further, reads
+from hub.web import further, onwards, reads, toasts
 from hub.web.mates import Mate
 from hub.web.parts import bare
 from hub.web.places import Place, read_place
@@ -97,12 +97,14 @@ async def list_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     place, house = _place(request), request.app[HOUSE]
     listed = await _listed(request, actor, place)
     place = listed.place
+    toast = await toasts.of(request, actor)
     template = "rows.j2" if request.path.endswith("/rows") else "inbox.j2"
     current = positive(request.query.get("c", ""))
     cursor = request.query.get("cursor", "")
     answer = show(
         request, template, actor, place=place, listed=listed, around=listed.around, current=current, cursor=cursor,
-        nothing_next="none" in request.query, title=title(house.company, listed.rows, _list_name(request, actor, place, listed)),
+        nothing_next="none" in request.query, toast=toast,
+        title=title(house.company, listed.rows, _list_name(request, actor, place, listed)),
     )  # fmt: skip
     if template == "inbox.j2":
         secure = house.public_url.startswith("https:")
@@ -175,7 +177,10 @@ async def show_conversation(
         _both, actor, house.hub.channels, place, number, look, is_panes(request)
     )
     row, stretch = opened.row, opened.timeline
+    if row.merged_into is not None:  # it goes on elsewhere, which says so
+        raise web.HTTPSeeOther(f"{place.conversation(row.merged_into)}&merged={row.id}")
     when = when_for(request, words_for(request, actor))
+    toast = await toasts.of(request, actor)
     shown = _filled(request, composer, opened, actor)
     whole, fresh = opened.history == "all", seen or _unread_from(opened)
     said = further.drawn_entries(stretch, opened.names, when, subject=row.subject, new_after=fresh, chapters=whole)
@@ -189,6 +194,7 @@ async def show_conversation(
         gone=_gone(request, opened), composer=shown, acts=acted(shown.actions, opened.names, when.words),
         seen=row.last_message_id, newer=stretch.newer, history=opened.history, earlier=opened.earlier,
         channel_names=opened.names.channels, employees=opened.names.employees,
+        toast=toast, snoozes=snoozing.choices(when.now, when.place), merged=positive(request.query.get("merged", "")),
         may_reply=actor.role in RIGHTS["reply"], may_assign=actor.role in RIGHTS["assign"],
         title=title(house.company, listed.rows if listed else (), row.subject or row.customer, _list_name(request, actor, place, listed)),
     )  # fmt: skip
@@ -250,7 +256,7 @@ async def items_part(request: web.Request, actor: Actor) -> web.StreamResponse:
         people=news.people, all_teams=news.all_teams, may_assign=actor.role in RIGHTS["assign"],
         more=len(news.timeline.items) >= CATCH_UP, may_reply=actor.role in RIGHTS["reply"], ask=None,
         steps=reasons.each_in_words(row.reason, when.words.language, when.until), history=news.history,
-        channel_names=news.names.channels,
+        channel_names=news.names.channels, snoozes=snoozing.choices(when.now, when.place),
     )  # fmt: skip
 
 
@@ -273,9 +279,15 @@ async def customer_page(request: web.Request, actor: Actor) -> web.StreamRespons
 async def me_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     """GET /me: language, appearance, sign out."""
     house = request.app[HOUSE]
-    around, undo = await house.hub.db.read(lambda conn: (reads.around(conn, actor), holds.chosen(conn, actor.id)))
+
+    def look(conn: Connection) -> tuple[reads.Around, int | None, str]:
+        return reads.around(conn, actor), holds.chosen(conn, actor.id), onwards.chosen(conn, actor)
+
+    around, undo, after = await house.hub.db.read(look)
     name = words_for(request, actor).text("You")
-    return show(request, "me.j2", actor, around=around, undo=undo, place=None, title=title(house.company, (), name))
+    return show(
+        request, "me.j2", actor, around=around, undo=undo, after=after, place=None, title=title(house.company, (), name)
+    )
 
 
 async def channels_page(request: web.Request, actor: Actor) -> web.StreamResponse:

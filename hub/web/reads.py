@@ -205,7 +205,7 @@ def opened(
         row,
         stretches.stretch(conn, actor, source(conn, actor, row, seen), look),
         customer(conn, row.customer_id),
-        [o for o in others if o.id != number],
+        [o for o in others if o.id != number and o.merged_into is None],
         known,
         mates(conn, row.team_id),
         every,

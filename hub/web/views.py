@@ -11,7 +11,7 @@ from hub.events import Event
 from hub.i18n import Catalogue
 from hub.mentions import Spans
 from hub.timeline import Item, MessageView
-from hub.web import drawn
+from hub.web import drawn, told
 from hub.web.entry import Entry
 from hub.web.parts import LOOKS, OTHER, bare
 from hub.web.stretches import Extras
@@ -234,6 +234,10 @@ _ICONS = {
     "conversation.assigned": "user",
     "conversation.tagged": "tag",
     "conversation.related": "link",
+    "conversation.priority": "star",
+    "conversation.merged": "link",
+    "conversation.unmerged": "undo",
+    "conversation.split": "route",
     "customer.merged": "users",
     "customer.unmerged": "users",
     "sla.warned": "clock",
@@ -267,7 +271,11 @@ def in_words(event: Event, names: Names, when: When) -> str:
         case "conversation.assigned":
             return _assigned(event, who, names, when)
         case "conversation.status":
-            return _status(event, who, when)
+            return told.status(event, who, when, names.employees.get(int(event.data.get("set_by") or 0), "?"))
+        case "conversation.priority":
+            return told.other(event, who, words)
+        case "conversation.tagged" if event.data.get("undo"):
+            return told.other(event, who, words)
         case "conversation.tagged":
             tags = ", ".join(map(str, event.data.get("tags", ())))
             if not tags:
@@ -275,6 +283,8 @@ def in_words(event: Event, names: Names, when: When) -> str:
             return words.text("{who} set the tags: {tags}", who=who, tags=tags)
         case "conversation.related":
             return words.text("Seems to belong with conversation #{number}", number=event.data.get("other", "?"))
+        case "conversation.merged" | "conversation.unmerged" | "conversation.split":
+            return told.joined(event, who, words)
         case "customer.merged":
             return words.text("Two customers were found to be one and merged")
         case "customer.unmerged":
@@ -342,6 +352,9 @@ def _created(event: Event, names: Names, when: When) -> str:
 def _assigned(event: Event, who: str, names: Names, when: When) -> str:
     employee, team = _holder(event, names)
     reason, words = str(event.data.get("reason", "")), when.words
+    if event.data.get("undo"):
+        holder = employee or team or words.text("nobody")
+        return words.text("{who} undid this: {holder} has it again", who=who, holder=holder)
     if not who:
         said = reasons.in_words(reason, words.language, when.until)
         return words.text("Goes to {holder}: {reason}", holder=employee or team or words.text("everybody"), reason=said)
@@ -351,17 +364,3 @@ def _assigned(event: Event, who: str, names: Names, when: When) -> str:
     if employee or team:
         return words.text("{who} assigned this to {holder}", who=who, holder=employee or team) + why
     return words.text("{who} gave this back: nobody is assigned", who=who) + why
-
-
-def _status(event: Event, who: str, when: When) -> str:
-    words, status = when.words, event.data.get("status")
-    if status == "closed":
-        return words.text("{who} closed the conversation", who=who)
-    if status == "waiting":
-        return words.text("{who} set this to waiting", who=who)
-    if status == "snoozed":
-        until = event.data.get("until")
-        return words.text("{who} snoozed this until {time}", who=who, time=when.full(until) if until else "?")
-    if not who:
-        return words.text("Back from snooze: the time has come")
-    return words.text("{who} opened this again", who=who)

@@ -9,6 +9,9 @@ import { start as sound } from './sound.js'
 import { start as composer } from './composer.js'
 import { start as board } from './board.js'
 import { start as screens } from './screens.js'
+import { start as toasts } from './toast.js'
+import { start as work } from './work.js'
+import { start as bulk } from './bulk.js'
 import { start as nav } from './nav.js'
 import { start as mentions } from './mentions.js'
 import { start as being } from './being.js'
@@ -21,4 +24,4 @@ import { start as stream } from './stream.js'
 import { start as keys } from './keys.js'
 import { start as palette } from './palette.js'
 
-for (const begin of [list, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, screens, keys, palette, nav, mentions, drawers, stream]) begin()
+for (const begin of [list, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, screens, toasts, work, bulk, keys, palette, nav, mentions, drawers, stream]) begin()

@@ -4,8 +4,9 @@ import { Draft } from './draft.js'
 import { fits, shown, takeFiles } from './files.js'
 import { chooseWay, chosenWay, late, unwatchWay, watchWay } from './via.js'
 import { mark, next, offerReplies, start as picks } from './picks.js'
+import { toast } from './toast.js'
 
-let box = null, number = '', drafts = new Map(), replying = null, counting = 0
+let box = null, number = '', drafts = new Map(), replying = null
 
 function begin(section, opened) {
   box = $('#composer', section)
@@ -25,7 +26,6 @@ function begin(section, opened) {
     takeFiles(reply)
     offerReplies(reply, opened)
   }
-  toast()
 }
 
 /** Another conversation is opened: what was typed here goes to the server now, or stays on this device. */
@@ -34,7 +34,6 @@ function end() {
   drafts = new Map()
   box = replying = null
   unwatchWay()
-  clearInterval(counting)
 }
 
 function decide(wish) {
@@ -95,22 +94,6 @@ function doubtful(form) {
   return !bar.hidden
 }
 
-/** The bar that offers to take it back counts down and goes. */
-function toast(doc) {
-  if (doc) $('#toast').replaceChildren(...($('#toast', doc)?.children || []))
-  clearInterval(counting)
-  const form = $('#toast form')
-  if (!form) return
-  const end = performance.now() + +form.dataset.left
-  const count = () => {
-    const left = Math.ceil((end - performance.now()) / 1000)
-    if (left <= 0) { clearInterval(counting); if (form.contains(document.activeElement)) textOf($$('[data-compose]', box).find(f => f.offsetParent))?.focus(); form.remove() }
-    else if ($('[data-count]', form)) $('[data-count]', form).textContent = left
-  }
-  counting = setInterval(count, 250)
-  count()
-}
-
 /** A plain form of ours (undo, restore, discard): what the page then shows is put into the boxes. */
 async function submit(form) {
   const draft = form.id.startsWith('drop-') ? drafts.get($(`[data-compose=${form.id.slice(5)}]`, box)) : null
@@ -159,7 +142,7 @@ export function start() {
   addEventListener('online', () => drafts.forEach(draft => draft.save()))
   addEventListener('focus', () => drafts.forEach(draft => draft.look()))
   addEventListener('submit', event => {
-    if (!box || !event.target.matches('#toast form, #drop-reply, #drop-note')) return
+    if (!box || !event.target.matches('#toast form:not([data-action]), #drop-reply, #drop-note')) return
     event.preventDefault()
     event.stopImmediatePropagation()
     submit(event.target)

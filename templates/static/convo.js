@@ -122,14 +122,16 @@ function markSeen() {
 /** A form of the conversation, sent without leaving the page. */
 async function send(form, event) {
   event.preventDefault()
-  const mine = here, button = $('button.btn-p:not([type=button]):not([form]), button:not([type=button]):not([form])', form), compose = form.dataset.compose
+  const mine = here, compose = form.dataset.compose
+  const button = (!compose && event.submitter) || $('button.btn-p:not([type=button]):not([form]), button:not([type=button]):not([form])', form)
   if (button.disabled) return
   const data = () => new FormData(form, event.submitter?.form === form ? event.submitter : null)
+  const pressed = compose ? null : new URLSearchParams(data())
   button.disabled = true
   const hook = { form, ready: true }
   try {
     if (compose) { tell('hub:sending', hook); if (!await hook.ready) return }
-    const { answer, doc } = await fetchPart(form.action, { method: 'POST', body: form.enctype.startsWith('multipart') ? data() : new URLSearchParams(data()) })
+    const { answer, doc } = await fetchPart(form.action, { method: 'POST', body: pressed || (form.enctype.startsWith('multipart') ? data() : new URLSearchParams(data())) })
     if (here !== mine) { if (compose && answer.ok) tell('hub:sent', { form, away: true }); refreshList(); return }
     if (!compose) form.closest('details.menu')?.removeAttribute('open')
     form.closest('.ask')?.remove()
@@ -137,6 +139,7 @@ async function send(form, event) {
     if (!$('#composer', doc) || $('[data-conversation]', doc).dataset.conversation !== mine.number) { tell('hub:go', { url: answer.url, doc }); return }
     head(doc, true)
     apply(doc, answer.ok && compose)
+    if (!compose && answer.ok) tell('hub:done', { doc })
     replace($('#trouble'), $('#trouble', doc), true)
     tell('hub:answered', { form, doc })
     if (compose) {

@@ -121,7 +121,13 @@ export function start() {
   document.addEventListener('hub:go', event => {
     const url = new URL(event.detail.url)
     if (isConversation(url)) go(url.href, { focus: true })
-    else location.href = url.href
+    else if (empty && url.pathname === $('#rows')?.dataset.path && event.detail.doc) {
+      url.searchParams.delete('done')
+      history.pushState({ hub: true }, '', url.pathname + url.search)
+      close()
+      tell('hub:changed')
+      if (document.activeElement === body) rows()[0]?.focus({ preventScroll: true })
+    } else location.href = url.href
   })
   document.addEventListener('hub:hint', event => {
     forget(event.detail.conversation)

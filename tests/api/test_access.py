@@ -35,6 +35,17 @@ MATRIX: dict[str, Row] = {
     "PUT /conversations/{id}/assignee": Row((401, 403, 200, 404, 200), {"team": "{team}"}),
     "PUT /conversations/{id}/status": Row((401, 403, 200, 404, 200), {"status": "waiting"}),
     "PUT /conversations/{id}/tags": Row((401, 403, 200, 404, 200), {"tags": []}),
+    "POST /conversations/{id}/tags": Row((401, 403, 200, 404, 200), {"add": ["x"]}),
+    "PUT /conversations/{id}/priority": Row((401, 403, 200, 404, 200), {"priority": "high"}),
+    "PUT /conversations/{id}/unread": Row((401, 200, 200, 404, 200), {"unread": True}),
+    "POST /conversations/{id}/merges": Row((401, 403, 404, 404, 404), {"into": "999"}),
+    "POST /conversations/{id}/splits": Row((401, 403, 404, 404, 404), {"message": "999"}),
+    "POST /bulk": Row((401, 403, 201, 201, 201), {"do": "tags", "add": ["y"], "filter": {}}),
+    "GET /bulk/{id}": Row((401, 404, 404, 404, 200)),
+    "GET /actions": Row(_ALL),
+    "GET /actions/{id}": Row((401, 404, 404, 404, 200)),
+    "POST /actions/{id}/undo": Row((401, 404, 404, 404, 200)),
+    "DELETE /actions/{id}": Row((401, 404, 404, 404, 204)),
     "GET /messages/{id}": Row(_SEEN),
     "GET /messages/{id}/raw": Row(_SEEN),
     "GET /messages/{id}/html": Row((401, 404, 404, 404, 404)),
@@ -152,9 +163,13 @@ async def own_ids(house: House) -> dict[str, str]:
     away = await house.ask("admin", "POST", f"/employees/{house.people['admin']}/absences", {"starts_at": "2031-12-24"})
     saved = {"name": "Hi", "text": "Hello", "visibility": "everyone"}
     reply = await house.ask("admin", "POST", "/saved_replies", saved)
+    close = {"do": "status", "status": "waiting", "conversations": [conversation["id"]]}
+    bulk = await house.ask("admin", "POST", "/bulk", close)
     view = await house.ask("admin", "POST", "/views", {"name": "All of it", "visibility": "everyone"})
     return {
         "views": view.json["id"],
+        "bulk": bulk.json["id"],
+        "actions": bulk.json["id"],
         "saved_replies": reply.json["id"],
         "absences": away.json["id"],
         "conversations": conversation["id"],

@@ -28,6 +28,7 @@ ASKING = (
     "hub.presence",
     "hub.sla",
     "hub.store",
+    "hub.work",
     "tests.core.conftest",
 )
 

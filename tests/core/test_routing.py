@@ -66,6 +66,7 @@ def test_the_table_uses_every_reason_that_the_resolver_has() -> None:
     asked_elsewhere = {
         "assigned",
         "started",
+        "split",
         "claimed",
         "offered",
         "declined",

@@ -94,7 +94,15 @@ async def world(jobless: None, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Asy
     made = World(rig, await rig.employee("supervisor"))
     made.channel = await rig.channel(url="http://127.0.0.1:1/")
     await rig.hub.db.write(directory.bump)
-    for module in ("hub.ingest", "hub.sla", "hub.overdue", "hub.outbox", "hub.collaboration", "tests.core.conftest"):
+    for module in (
+        "hub.ingest",
+        "hub.sla",
+        "hub.overdue",
+        "hub.outbox",
+        "hub.collaboration",
+        "hub.work",
+        "tests.core.conftest",
+    ):
         monkeypatch.setattr(f"{module}.now", lambda: made.moment)
     yield made
 

@@ -129,7 +129,7 @@ async def test_keys_can_be_changed_and_switched_off(chrome: Any, site: Site) -> 
     await page.goto(f"{site.base}/c/{numbers[0]}?in=all")
     await page.keyboard.press("e")
     await page.keyboard.press("q")
-    await page.wait_for_selector("#head >> text=Open again")
+    await page.wait_for_selector("#toast >> text=Closed")
 
     await page.goto(f"{site.base}/settings/keyboard")
     await page.uncheck("[name=on]")

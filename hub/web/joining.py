@@ -1,0 +1,88 @@
+"""Merging conversations and splitting one: forms of the “more” menu, and the page that asks from where on."""
+
+from __future__ import annotations
+
+from aiohttp import web
+from msgspec import Struct
+from sqlalchemy.engine import Connection
+
+from hub import actions, inbox, timeline
+from hub.access import Actor
+from hub.http import HOUSE, Problem, read_form
+from hub.outbox import CannotSend, NotFound
+from hub.text import preview
+from hub.web import reads
+from hub.web.forms import word
+from hub.web.pages import beside, title
+from hub.web.rendering import show, words_for
+from hub.web.screens import number_in, positive
+from hub.web.working import there
+
+#: Entries of a conversation among which one may choose.
+CHOICES = 200
+
+
+class Line(Struct, frozen=True):
+    """A message to begin with."""
+
+    id: int
+    who: str
+    words: str
+    at: int
+
+
+async def merge(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /c/<number>/merge: into the conversation ``into``; then there."""
+    number, form, house = number_in(request), await read_form(request), request.app[HOUSE]
+    into = positive(word(form, "into", 20).lstrip("#"))
+    if not into:
+        raise CannotSend("Say into which conversation: its number, like #4821.")
+    action = await house.hub.db.write(actions.merge, actor, number, into)
+    house.hub.bus.publish()
+    return there(beside(request.query), into, action)
+
+
+async def split(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /c/<number>/split: the message ``from`` and all after it become a conversation of their own; then there."""
+    number, form, house = number_in(request), await read_form(request), request.app[HOUSE]
+    first = positive(word(form, "from", 20))
+    if not first:
+        raise Problem(400, "Choose the message to begin with.")
+
+    def both(conn: Connection) -> tuple[int, int]:
+        action = actions.split(conn, actor, number, first)
+        return action, actions.view(conn, actor, action).deed.other
+
+    action, home = await house.hub.db.write(both)
+    house.hub.bus.publish()
+    return there(beside(request.query), home, action)
+
+
+async def split_page(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """GET /c/<number>/split: from which message on?"""
+    number, house = number_in(request), request.app[HOUSE]
+
+    def look(conn: Connection) -> tuple[inbox.Row, list[Line], reads.Around]:
+        row = inbox.one(conn, actor, number)
+        if row is None:
+            raise NotFound
+        items = timeline.of_conversation(conn, number, most=CHOICES)
+        known = reads.names(conn)[0].employees
+        said = [item.message for item in items if item.message is not None]
+        lines = [
+            Line(
+                m.id,
+                known.get(m.author_id or 0) or m.sender_name,
+                preview(m.visible_text or m.text) or m.subject,
+                m.received_at,
+            )
+            for m in said
+        ]
+        return row, lines[1:] if len(items) < CHOICES else lines, reads.around(conn, actor)
+
+    row, lines, around = await house.hub.db.read(look)
+    name = words_for(request, actor).text("Split the conversation")
+    return show(
+        request, "split.j2", actor, row=row, lines=lines, around=around, place=beside(request.query),
+        title=title(house.company, (), row.subject or row.customer, name),
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+// Working on the open conversation: what words of a snooze mean, the known tags, marking unread, the link to it.
+import { $, $$, fetchPart, tell } from './dom.js'
+import { open, refreshConversation } from './convo.js'
+import { act } from './keys.js'
+import { note } from './toast.js'
+
+let asked = 0, asking = 0
+
+/** Say below the field what its words mean. */
+function preview(input) {
+  clearTimeout(asking)
+  asking = setTimeout(async () => {
+    const turn = ++asked, says = $('[data-says]', input.closest('form, .pop')), text = input.value.trim()
+    if (!text) { says.replaceChildren(); return }
+    try {
+      const { answer, doc } = await fetchPart(`/snooze?words=${encodeURIComponent(text)}`), fresh = $('[data-says]', doc)
+      if (turn !== asked || !answer.ok || !fresh) return
+      says.className = fresh.className
+      says.replaceChildren(...fresh.childNodes)
+    } catch { /* the form says it when it is sent */ }
+  }, 150)
+}
+
+/** Fill the list that a field for tags suggests from. */
+async function suggest(menu) {
+  const list = $('datalist', menu)
+  if (!list || list.children.length) return
+  try {
+    const { answer, doc } = await fetchPart('/tags')
+    if (answer.ok) list.replaceChildren(...$$('option', doc))
+  } catch { /* a tag can be written without */ }
+}
+
+function opened(menu) {
+  if (!menu.open) return
+  if ('tags' in menu.dataset) suggest(menu)
+  $('input:not([type=hidden]):not([type=checkbox]), .choice', menu)?.focus()
+}
+
+async function copy(button) {
+  try {
+    await navigator.clipboard.writeText(location.origin + button.dataset.link)
+    note(button.dataset.done)
+  } catch { note(location.origin + button.dataset.link) }
+  button.closest('details')?.removeAttribute('open')
+}
+
+export function start() {
+  document.documentElement.dataset.js = ''
+  document.addEventListener('input', event => { if (event.target.matches('[data-snooze-words]')) preview(event.target) })
+  document.addEventListener('toggle', event => { if (event.target.matches?.('details[data-tags],details[data-snooze]')) opened(event.target) }, true)
+  document.addEventListener('click', event => {
+    const link = event.target.closest('[data-link]')
+    if (link) copy(link)
+  })
+  document.addEventListener('hub:hint', event => {
+    const here = open()
+    if (here && event.detail.kind === 'conversation.merged' && event.detail.conversation === here.number && !$$('#composer textarea').some(t => t.value)) tell('hub:go', { url: `${location.origin}/c/${here.number}?${here.section.dataset.in}` })
+  })
+  document.addEventListener('hub:again', () => { if (open()) refreshConversation() })
+  act('unread', () => $('#head [data-unread]')?.requestSubmit())
+  act('copy', () => { const link = $('#head [data-link]'); if (link) copy(link) })
+}
