@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ from hub.sql import among
 from hub.tables import channels as channels_table
 from hub.tables import conversations, samples
 from hub.tasks import Backoff
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from config.world import World
@@ -74,6 +77,8 @@ class Life:
             except Exception as error:
                 if not is_passing(error):
                     raise
+                log.warning("the sample's life was interrupted: %s", error)
+                self._changed.set()
                 await backoff.wait()
             self.hub.tasks.beat("sample")
             with contextlib.suppress(TimeoutError):
