@@ -29,6 +29,7 @@ SHOWN = frozenset(
         "conversation.merged",
         "conversation.unmerged",
         "conversation.split",
+        "conversation.customer",
         "customer.merged",
         "customer.unmerged",
         "sla.warned",

@@ -284,6 +284,8 @@ def separate(conn: Connection, actor: Actor, join_id: int) -> tuple[int, int]:
     if row.kind == "split":
         if source.merged_into is not None or target.merged_into is not None:
             raise CannotSend(f"Conversation #{source.id} has been merged since; this cannot be undone any more.")
+        if source.customer_id != target.customer_id:
+            raise CannotSend("These conversations belong to different customers. Merge the customers first.")
         _absorb(conn, actor, source, target)
         return source.id, target.id
     if source.merged_into != target.id:

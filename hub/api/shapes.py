@@ -375,6 +375,8 @@ def told(e: Event) -> str:
             return f"Service level “{data.get('policy_name', '')}”: {data.get('target', '')} due soon"
         case "sla.breached":
             return f"Service level “{data.get('policy_name', '')}”: {data.get('target', '')} overdue"
+        case "conversation.customer":
+            return f"Given from customer {data.get('from', '')} to customer {data.get('to', '')}"
         case "customer.merged":
             return f"Customer {data.get('loser', '')} merged into this one"
         case "customer.unmerged":

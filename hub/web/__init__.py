@@ -12,6 +12,7 @@ from hub.web import (
     brand,
     bulk,
     components,
+    customer_routes,
     deeds,
     doors,
     drafting,
@@ -69,6 +70,7 @@ def add_routes(app: web.Application) -> None:
     post("/me/presence", screen(taking.set_presence))
     post(r"/c/{number:\d+}/claim", screen(taking.claim))
     settings_routes.add_routes(app)
+    customer_routes.add_routes(app)
     for path in ("/inbox/team/{slug}", r"/inbox/{saved:view}/{slug:\d+}", r"/inbox/{view:[a-z]+}"):
         get(path, screen(pages.list_page))
         get(f"{path}/rows", screen(pages.list_page))

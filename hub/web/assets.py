@@ -23,6 +23,7 @@ FILES = (
     "pages",
     "finding",
     "live",
+    "people",
     "work",
     "drawers",
     "util",

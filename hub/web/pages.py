@@ -186,7 +186,7 @@ async def show_conversation(
     said = further.drawn_entries(stretch, opened.names, when, subject=row.subject, new_after=fresh, chapters=whole)
     return show(
         request, "conversation.j2" if listed else "panes.j2", actor, status=status, place=place, listed=listed, asked=opened.asked,
-        around=listed.around if listed else None, held=opened.held,
+        known=opened.known, around=listed.around if listed else None, held=opened.held,
         current=number, cursor="", row=row, entries=said, older=stretch.older, customer=opened.customer,
         others=opened.others, people=opened.people, all_teams=opened.all_teams, latest=opened.latest,
         steps=reasons.each_in_words(row.reason, when.words.language, when.until), ask=ask,
@@ -269,7 +269,7 @@ async def customer_page(request: web.Request, actor: Actor) -> web.StreamRespons
     when = when_for(request, words_for(request, actor))
     said = further.drawn_entries(person.timeline, person.names, when, chapters=True)
     return show(
-        request, "customer.j2", actor, customer=person.customer, entries=said, older=person.timeline.older,
+        request, "customer.j2", actor, customer=person.customer, known=person.known, entries=said, older=person.timeline.older,
         others=person.conversations, around=person.around, place=None, newer=person.timeline.newer, history="all",
         channel_names=person.names.channels,
         title=title(house.company, (), person.customer.name),

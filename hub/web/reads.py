@@ -12,7 +12,6 @@ from hub import chapters, directory, drafts, events, holds, inbox, looking, ment
 from hub.access import Actor, access_customer, access_envelope
 from hub.channels import Channels
 from hub.chapters import Earlier
-from hub.clock import now
 from hub.drafts import Kept, Mode
 from hub.holds import Hold
 from hub.inbox import Filter, Row
@@ -24,9 +23,10 @@ from hub.tables import events as events_table
 from hub.timeline import Item, MessageView
 from hub.views import View
 from hub.ways import Way
-from hub.web import stretches
+from hub.web import panel, stretches
 from hub.web.choices import Choices, choices
-from hub.web.mates import Mate, mate, mates
+from hub.web.mates import Mate, mates
+from hub.web.panel import Panel
 from hub.web.places import Place, Team
 from hub.web.stretches import CATCH_UP, Look, Timeline
 from hub.web.views import Names
@@ -76,11 +76,10 @@ class Identity(Struct, frozen=True):
 
 
 class Customer(Struct, frozen=True):
-    """A customer as the panel shows them."""
+    """A customer as the panel shows them, together with what `panel` knows."""
 
     id: int
     name: str
-    owner: Mate | None
     created_at: int
     identities: tuple[Identity, ...]
 
@@ -105,6 +104,7 @@ class Opened(Struct, frozen=True):
     history: History
     earlier: Earlier
     asked: bool
+    known: Panel
 
 
 def around(conn: Connection, actor: Actor) -> Around:
@@ -216,6 +216,7 @@ def opened(
         seen,
         chapters.earlier(conn, actor, *before) if seen == "one" else Earlier(),
         bool(mentions.unread(conn, actor.id, [number])),
+        panel.of(conn, actor, row.customer_id, number),
     )
 
 
@@ -309,16 +310,14 @@ def _again(conn: Connection, whose: sa.ColumnElement[bool], entries: stretches.S
 def customer(conn: Connection, number: int) -> Customer:
     """A customer with their addresses. Raises `NotFound`."""
     c, i = customers.c, identities.c
-    statement = sa.select(c.id, c.name, c.created_at, c.owner_id).where(c.id == number)
+    statement = sa.select(c.id, c.name, c.created_at).where(c.id == number)
     row = conn.execute(statement).first()
     if row is None:
         raise NotFound
     found = conn.execute(
         sa.select(i.address, i.name, i.verified).where(i.customer_id == number).order_by(i.id).limit(50)
     )
-    d = directory.current(conn) if row.owner_id is not None else None
-    owner = mate(d, row.owner_id, now()) if d and row.owner_id in d.employees else None
-    return Customer(row.id, row.name, owner, row.created_at, tuple(Identity(*r) for r in found))
+    return Customer(row.id, row.name, row.created_at, tuple(Identity(*r) for r in found))
 
 
 class Person(Struct, frozen=True):
@@ -329,6 +328,7 @@ class Person(Struct, frozen=True):
     conversations: list[Row]
     names: Names
     around: Around
+    known: Panel
 
 
 def person(conn: Connection, actor: Actor, number: int, look: Look | None = None) -> Person:
@@ -347,6 +347,7 @@ def person(conn: Connection, actor: Actor, number: int, look: Look | None = None
         found,
         names(conn)[0],
         around(conn, actor),
+        panel.of(conn, actor, row.id),
     )
 
 

@@ -19,7 +19,7 @@ from jinja2.visitor import NodeTransformer
 from hub.access import RIGHTS
 from hub.i18n import LANGUAGES, Catalogue, catalogue
 from hub.views import ICONS
-from hub.web import filterbar
+from hub.web import filterbar, panel
 from hub.web.assets import Assets
 from hub.web.keys import for_page
 from hub.web.linked import linked
@@ -105,6 +105,7 @@ def _pages(words: Catalogue, assets: Assets, loader: jinja2.BaseLoader) -> Pages
         "view_icons": ICONS,
         "may": lambda actor, right: actor.role in RIGHTS[right],
         "linked_text": linked,
+        "reasons_of": lambda evidence: panel.reasons(evidence, words),
         "quote": lambda text: quote(text, safe=""),
     }
     return pages

@@ -238,6 +238,7 @@ _ICONS = {
     "conversation.merged": "link",
     "conversation.unmerged": "undo",
     "conversation.split": "route",
+    "conversation.customer": "users",
     "customer.merged": "users",
     "customer.unmerged": "users",
     "sla.warned": "clock",
@@ -285,6 +286,8 @@ def in_words(event: Event, names: Names, when: When) -> str:
             return words.text("Seems to belong with conversation #{number}", number=event.data.get("other", "?"))
         case "conversation.merged" | "conversation.unmerged" | "conversation.split":
             return told.joined(event, who, words)
+        case "conversation.customer":
+            return words.text("{who} gave this conversation to another customer", who=who)
         case "customer.merged":
             return words.text("Two customers were found to be one and merged")
         case "customer.unmerged":

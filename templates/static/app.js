@@ -23,5 +23,6 @@ import { start as drawers } from './drawers.js'
 import { start as stream } from './stream.js'
 import { start as keys } from './keys.js'
 import { start as palette } from './palette.js'
+import { start as people } from './people.js'
 
-for (const begin of [list, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, screens, toasts, work, bulk, keys, palette, nav, mentions, drawers, stream]) begin()
+for (const begin of [list, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, screens, toasts, work, bulk, keys, palette, people, nav, mentions, drawers, stream]) begin()
