@@ -152,6 +152,25 @@ class Channel(Adapter):
         *_texts("title", "Title", "Titel", "Who answers here; empty: the firm's name."),
         *_texts("greeting", "Greeting", "Begrüßung", "The first line of the chat."),
         *_texts("away", "Text outside the hours", "Text außerhalb der Zeiten", "Said when nobody is there."),
+        *_texts(
+            "quick", "Quick replies", "Schnellantworten", "Answers to press, with | between: Prices | Opening hours."
+        ),
+        Setting(
+            "invite.seconds",
+            "integer",
+            {"en": "Greet on the page after (seconds)", "de": "Auf der Seite grüßen nach (Sekunden)"},
+            {"en": "0: never."},
+            default=0,
+        ),
+        Setting(
+            "invite.pages",
+            "text",
+            {"en": "Greet on these pages", "de": "Auf diesen Seiten grüßen"},
+            {
+                "en": "Paths with spaces between, like /prices /shop/*; empty: on all.",
+                "de": "Pfade wie /preise /shop/*.",
+            },
+        ),
         _choice("form.name", "Ask for the name", "Nach dem Namen fragen"),
         _choice("form.email", "Ask for the e-mail address", "Nach der E-Mail-Adresse fragen"),
         Setting(
@@ -180,6 +199,8 @@ class Channel(Adapter):
         colour = str(settings.get("colour", "#000000"))
         if not _COLOUR.fullmatch(colour):
             raise ValueError(f"“colour”: “{colour[:20]}” is no colour; write it like #2c53d6.")
+        if not 0 <= int(settings.get("invite.seconds") or 0) <= 3600:
+            raise ValueError("“invite.seconds”: between 0 and 3600.")
         for name in str(settings.get("blocked", "")).split():
             if not _VISITOR.fullmatch(name) and not _is_network(name):
                 raise ValueError(f"“blocked”: “{name[:60]}” is neither a visitor's id nor an IP address or network.")

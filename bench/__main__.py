@@ -1,6 +1,6 @@
 """All measurements, each with its bars beside it: one line for people and one line of JSON.
 
-    python -m bench [--quick] [--database URL] [ingest mail delivery live pages clicks simulation]
+    python -m bench [--quick] [--database URL] [ingest mail delivery live widget pages clicks simulation]
 
 Without --database on SQLite and on a PostgreSQL of its own (fsync on). URL is postgresql://… of a server where databases may be
 made, or the word sqlite.
@@ -20,10 +20,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import clicks, delivery, ingest, live, mail, pages, routing, servers, simulation
+from bench import clicks, delivery, ingest, live, mail, pages, routing, servers, simulation, widget
 from bench.fill import Filled, fill
 
-BENCHES = ("ingest", "routing", "mail", "delivery", "live", "pages", "clicks", "simulation")
+BENCHES = ("ingest", "routing", "mail", "delivery", "live", "widget", "pages", "clicks", "simulation")
 #: Messages per second over HTTP, their share of what one durable insert allows, and how much a full house may cost.
 INGEST_BAR, INGEST_SHARE, FULL_BAR = 1000.0, 0.25, 0.8
 
@@ -128,6 +128,11 @@ def run_live(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]
         return
     with servers.redis() as redis:
         yield "live", live.run(house.empty(), quick, redis.url())
+
+
+def run_widget(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The web chat's visitors."""
+    yield "widget", widget.run(house.empty(), quick)
 
 
 def run_pages(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:

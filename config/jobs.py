@@ -12,6 +12,7 @@ from hub import (
     actions,
     claims,
     collaboration,
+    continuity,
     drafts,
     holds,
     once,
@@ -26,6 +27,10 @@ from hub.scheduler import Job
 
 async def _ring(hub: Hub) -> None:
     await overdue.ring(hub)
+
+
+async def _unread(hub: Hub) -> None:
+    await continuity.turn(hub)
 
 
 async def _prune(hub: Hub) -> None:
@@ -58,6 +63,7 @@ JOBS = [
     Job("offers", 1, _telling(claims.expire)),
     Job("queues", 2, _telling(claims.serve)),
     Job("ring", 5, _ring),
+    Job("unread chats", 10, _unread),
     Job("prune", 600, _prune),
     Job("forget", 3600, _forget),
     Job("blobs", 86_400, _sweep),

@@ -80,13 +80,13 @@ def remove_channel(conn: Connection, channel_id: int, actor_id: int | None = Non
 
 def webhook_url(row: ChannelRow, public_url: str) -> str | None:
     """Where the provider sends to, None for channels without webhooks."""
-    provider = _adapter(row).provider
+    provider = adapter_of(row).provider
     return f"{public_url.rstrip('/')}/webhooks/{provider}/{row.config.key}" if provider else None
 
 
 def widget_url(row: ChannelRow, public_url: str) -> str | None:
     """The page of the hub by which customers reach the channel, None for channels without one."""
-    return f"{public_url.rstrip('/')}/w/{row.config.key}" if _adapter(row).widget else None
+    return f"{public_url.rstrip('/')}/w/{row.config.key}" if adapter_of(row).widget else None
 
 
 def masked(row: ChannelRow) -> dict[str, Any]:
@@ -94,7 +94,8 @@ def masked(row: ChannelRow) -> dict[str, Any]:
     return {key: {"set": True} if isinstance(value, Secret) else value for key, value in row.config.settings.items()}
 
 
-def _adapter(row: ChannelRow) -> type[Adapter]:
+def adapter_of(row: ChannelRow) -> type[Adapter]:
+    """The class behind a channel; one that can do nothing when this version does not know its kind."""
     try:
         return load(row.config.kind)
     except ValueError:

@@ -30,6 +30,7 @@ SHOWN = frozenset(
         "conversation.unmerged",
         "conversation.split",
         "conversation.customer",
+        "conversation.rated",
         "customer.merged",
         "customer.unmerged",
         "sla.warned",

@@ -25,7 +25,7 @@ from hub.events import NewEvent
 from hub.outbox import CannotSend, NotFound
 from hub.sql import allocate, among, insert_rows, is_postgres
 from hub.tables import conversations as table
-from hub.tables import deliveries, holds, joins, mentions, messages, participants, tags
+from hub.tables import deliveries, holds, joins, mentions, messages, participants, tags, unread_chats
 from hub.tables import drafts as written
 from hub.tables import events as happened
 from hub.text import preview
@@ -97,6 +97,7 @@ def _move(conn: Connection, said: Sequence[int], entries: Sequence[int], source:
         (deliveries, (_d.conversation_id == source, among(_d.message_id, said))),
         (holds, (_h.conversation_id == source, among(_h.message_id, said))),
         (mentions, (mentions.c.conversation_id == source, among(mentions.c.message_id, said))),
+        (unread_chats, (unread_chats.c.conversation_id == source, among(unread_chats.c.message_id, said))),
     ):
         conn.execute(sa.update(rows).where(*condition).values(conversation_id=target))
 

@@ -28,6 +28,7 @@ from hub.tables import (
     conversations,
     customers,
     deliveries,
+    handovers,
     holds,
     identities,
     journal,
@@ -36,8 +37,10 @@ from hub.tables import (
     messages,
     offers,
     participants,
+    ratings,
     sla_clocks,
     tags,
+    unread_chats,
 )
 from hub.tables import drafts as written
 from hub.tables import events as happened
@@ -292,7 +295,7 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
         )
     )
     drafts.forget(conn, among(written.c.conversation_id, homes))
-    for table in (tags, sla_clocks, offers, holds, mentions, action_steps):
+    for table in (tags, sla_clocks, offers, holds, mentions, action_steps, ratings, unread_chats, handovers):
         conn.execute(sa.delete(table).where(among(table.c.conversation_id, homes)))
     of_theirs = sa.or_(among(participants.c.conversation_id, homes), among(participants.c.address, addresses))
     conn.execute(sa.delete(participants).where(of_theirs))

@@ -14,7 +14,19 @@ from typing import Any
 import msgspec
 from sqlalchemy.engine import Connection
 
-from hub import assignment, conversations, directory, events, identity, journal, receipts, search, situations, sla
+from hub import (
+    assignment,
+    conversations,
+    directory,
+    events,
+    handover,
+    identity,
+    journal,
+    receipts,
+    search,
+    situations,
+    sla,
+)
 from hub.clock import now
 from hub.conversations import Current, Seen
 from hub.directory import Directory
@@ -44,6 +56,7 @@ def store(conn: Connection, box: SecretBox, items: Sequence[Item], closed_after:
     entries, outside = _fresh(conn, items)
     news: list[NewEvent] = []
     if entries:
+        handover.follow(conn, box, entries)
         d = directory.current(conn)
         people = identity.resolve(conn, [e.message.sender for e in entries])
         changed = _place(conn, box, entries, people, closed_after)

@@ -15,12 +15,12 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import directory, hours
+from hub import directory, hours, signed
 from hub.hours import Hours
 from hub.routing import hours_id
 from hub.secretbox import SecretBox
 from hub.sql import among, lit
-from hub.tables import attachments, conversations, deliveries, employees, messages, participants
+from hub.tables import attachments, conversations, deliveries, employees, messages, participants, ratings
 
 PREFIX = "webchat:"
 #: The newest messages that a widget gets when it connects.
@@ -29,16 +29,20 @@ _TOKEN = re.compile(r"([a-z0-9]{24})\.([a-z2-7]{16})")
 _ARRIVED = ("sent", "delivered", "read")
 
 
-def new_token(box: SecretBox, key: str) -> str:
-    """A token for somebody nobody has met, good for the channel with this key."""
-    visitor = secrets.token_hex(12)
-    return f"{visitor}.{box.sign(f'visitor {key} {visitor}')}"
+def new_token(box: SecretBox, key: str, visitor: str = "", secret: str = "") -> str:
+    """A token for this visitor (none: somebody nobody has met), good for the channel with this key and secret."""
+    visitor = visitor or secrets.token_hex(12)
+    return f"{visitor}.{box.sign(_named(key, visitor, secret))}"
 
 
-def read_token(box: SecretBox, key: str, token: str) -> str | None:
+def read_token(box: SecretBox, key: str, token: str, secret: str = "") -> str | None:
     """The visitor's id of a genuine token of this channel, else None."""
     match = _TOKEN.fullmatch(token)
-    return match[1] if match and box.verify(f"visitor {key} {match[1]}", match[2]) else None
+    return match[1] if match and box.verify(_named(key, match[1], secret), match[2]) else None
+
+
+def _named(key: str, visitor: str, secret: str) -> str:
+    return f"visitor {key} {visitor} {signed.seal(visitor, secret)}".rstrip()
 
 
 def file_mark(box: SecretBox, visitor: str, number: int) -> str:
@@ -66,12 +70,14 @@ class Shown(Struct, frozen=True):
 
 
 class State(Struct, frozen=True):
-    """Where the visitor's conversation stands. ``unread``: how many of the visitor's messages nobody has looked at yet."""
+    """Where the visitor's conversation stands. ``unread``: how many of the visitor's messages nobody has looked at yet,
+    ``rated``: how the visitor found it (0: nothing said)."""
 
     conversation: int = 0
     ended: bool = False
     unread: int = 0
     agent: str = ""
+    rated: int = 0
 
 
 _m, _d, _p = messages.c, deliveries.c, participants.c
@@ -103,19 +109,25 @@ def shown(conn: Connection, channel_id: int, visitor: str) -> tuple[list[Shown],
     return _shown(conn, rows), state(conn, channel_id, visitor)
 
 
+def shown_to(conn: Connection, asked: Sequence[tuple[int, str]]) -> list[tuple[list[Shown], State]]:
+    """`shown` for several (channel, visitor) at once, in their order: one read instead of one for each who comes back."""
+    return [shown(conn, channel_id, visitor) for channel_id, visitor in asked]
+
+
 def state(conn: Connection, channel_id: int, visitor: str) -> State:
     """Where the visitor's newest conversation on this channel stands."""
     c = conversations.c
     statement = (
-        sa.select(c.id, c.status, c.unread, employees.c.name)
+        sa.select(c.id, c.status, c.unread, employees.c.name, ratings.c.score)
         .join(participants, sa.and_(_p.conversation_id == c.id, _p.address == PREFIX + visitor))
         .outerjoin(employees, employees.c.id == c.assignee_id)
-        .where(c.channel_id == channel_id)
+        .outerjoin(ratings, ratings.c.conversation_id == c.id)
+        .where(c.channel_id == channel_id, c.merged_into.is_(None))
         .order_by(c.id.desc())
         .limit(1)
     )
     row = conn.execute(statement).first()
-    return State(row[0], row[1] == "closed", row[2], first_name(row[3] or "")) if row else State()
+    return State(row[0], row[1] == "closed", row[2], first_name(row[3] or ""), row[4] or 0) if row else State()
 
 
 def news(

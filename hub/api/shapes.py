@@ -371,6 +371,8 @@ def told(e: Event) -> str:
             return f"Tags: {', '.join(map(str, data.get('tags', []))) or 'none'}"
         case "conversation.priority":
             return f"Priority: {data.get('before', '')} → {data.get('priority', '')}"
+        case "conversation.rated":
+            return f"Rated {data.get('score', '')} of 5"
         case "sla.warned":
             return f"Service level “{data.get('policy_name', '')}”: {data.get('target', '')} due soon"
         case "sla.breached":

@@ -3,6 +3,7 @@
 Order of record is the order of ids: messages and events share one counter and are committed in its order.
 """
 
+from hub.tables.chatting import chat_sites, handovers, ratings, unread_chats
 from hub.tables.columns import metadata
 from hub.tables.contacts import (
     attachments,
@@ -55,6 +56,7 @@ __all__ = [
     "actions",
     "attachments",
     "channels",
+    "chat_sites",
     "conversations",
     "counters",
     "cursors",
@@ -66,6 +68,7 @@ __all__ = [
     "employees",
     "events",
     "facts",
+    "handovers",
     "heights",
     "holds",
     "hours",
@@ -85,6 +88,7 @@ __all__ = [
     "presence",
     "push_subscriptions",
     "pushes",
+    "ratings",
     "routing_rules",
     "samples",
     "saved_replies",
@@ -98,4 +102,5 @@ __all__ = [
     "teams",
     "tokens",
     "tombstones",
+    "unread_chats",
 ]

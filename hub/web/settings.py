@@ -42,6 +42,11 @@ def sections(actor: Actor, words: Catalogue) -> list[Section]:
         return everybody
     return [
         *everybody,
+        *(
+            [Section("channels", "/settings/channels", "link", _("Channels"))]
+            if actor.role in RIGHTS["channels"]
+            else []
+        ),
         Section("routing", "/settings/routing", "route", _("Routing")),
         Section("hours", "/settings/hours", "clock", _("Business hours")),
         Section("sla", "/settings/sla", "bell", _("Service levels")),

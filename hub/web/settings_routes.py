@@ -6,6 +6,7 @@ from aiohttp import web
 
 from hub.access import Actor
 from hub.web import settings_absences as absences
+from hub.web import settings_channels as channels
 from hub.web import settings_hours as hours
 from hub.web import settings_keyboard as keyboard
 from hub.web import settings_people as people
@@ -58,6 +59,10 @@ def add_routes(app: web.Application) -> None:
     post(f"/settings/views/{one}", screen(views.save_view))
     for act in (views.move, views.remove):
         post(f"/settings/views/{one}/{act.__name__}", screen(act))
+    get(channels.PATH, screen(channels.channels_page))
+    get(f"{channels.PATH}/{one}/chat", screen(channels.chat_page))
+    post(f"{channels.PATH}/{one}/chat", screen(channels.save_chat))
+    post(f"{channels.PATH}/{one}/secret", screen(channels.new_secret))
     get("/settings/hours", screen(hours.hours_page))
     post(f"/settings/hours/{one}/remove", screen(hours.remove))
     get("/settings/sla", screen(sla.policies_page))

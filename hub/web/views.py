@@ -239,6 +239,7 @@ _ICONS = {
     "conversation.unmerged": "undo",
     "conversation.split": "route",
     "conversation.customer": "users",
+    "conversation.rated": "star",
     "customer.merged": "users",
     "customer.unmerged": "users",
     "sla.warned": "clock",
@@ -288,6 +289,8 @@ def in_words(event: Event, names: Names, when: When) -> str:
             return told.joined(event, who, words)
         case "conversation.customer":
             return words.text("{who} gave this conversation to another customer", who=who)
+        case "conversation.rated":
+            return words.text("The customer gave {n} of 5", n=event.data.get("score", "?"))
         case "customer.merged":
             return words.text("Two customers were found to be one and merged")
         case "customer.unmerged":

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 import gzip
 import hashlib
+import logging
+from collections.abc import Awaitable, Callable
 from importlib import resources
 from typing import Any
 
@@ -12,22 +14,29 @@ import msgspec
 from aiohttp import web
 from sqlalchemy.engine import Connection
 
-from hub import administration
+from hub import administration, housemail, sites
 from hub.access import Actor, require
 from hub.channels import Ready
-from hub.http import HOUSE, NONCE, client_address
+from hub.clock import now
+from hub.database import Unavailable
+from hub.http import HOUSE, NONCE, Problem, client_address
 from hub.i18n import LANGUAGES, Catalogue, catalogue
-from hub.web import doors, widget_doors, widget_typing
+from hub.web import doors, widget_after, widget_doors, widget_form, widget_typing
 from hub.web.rendering import show, words_for
 from hub.web.screens import screen
 from hub.web.widget_doors import LIMITS, VISITORS, door, opening, ready_of
 from hub.web.widget_live import Visitors
 from hub.web.widget_settings import ancestors, is_allowed, is_blocked, look, origin_of, origins
 
+log = logging.getLogger(__name__)
+
+SIGHTS: web.AppKey[sites.Sights] = web.AppKey("sights")
+
 
 def add_routes(app: web.Application) -> None:
     """Every address of the web chat."""
     app[LIMITS] = doors.Throttle(widget_doors.WINDOW)
+    app[SIGHTS] = sites.Sights()
     app[VISITORS] = live = Visitors(app[HOUSE])
     app.on_startup.append(live.start)
     app.on_shutdown.append(live.close)
@@ -40,6 +49,11 @@ def add_routes(app: web.Application) -> None:
     post(f"{place}/messages", door(widget_doors.say))
     post(f"{place}/receipts", door(widget_doors.tell))
     post(f"{place}/typing", door(widget_typing.typing))
+    post(f"{place}/rating", door(widget_after.rate))
+    post(f"{place}/transcript", door(widget_after.transcript))
+    get(f"{place}/form", open_door(widget_form.form_page))
+    post(f"{place}/form", open_door(widget_form.send))
+    get(place + r"/transcript/{token:[a-z0-9-]+}", open_door(widget_after.page))
     get(f"{place}/events", door(widget_doors.listen))
     get(place + r"/files/{visitor:[a-z0-9]+}/{number:\d+}/{mark:[a-z0-9]+}", door(widget_doors.fetch))
     get("/welcome/chat", screen(try_page))
@@ -60,6 +74,8 @@ async def frame(request: web.Request) -> web.StreamResponse:
         return _sentence(request, 403, said)
     if is_blocked(ready, "", client_address(request)):
         return _sentence(request, 403, words.text("This chat is closed for you. Please reach us another way."), allowed)
+    if stranger:
+        await _seen(request, ready, stranger)
     alone = request.path.endswith("/page")
     seen = look(ready, words, request.app[HOUSE].company)
     given = {
@@ -69,8 +85,10 @@ async def frame(request: web.Request) -> web.StreamResponse:
         "title": seen.title,
         "away": seen.away,
         "form": seen.form,
+        "quick": seen.quick,
         "largest": ready.adapter.traits.max_file_bytes,
         "longest": ready.adapter.traits.max_length,
+        "mail": housemail.mailbox(request.app[HOUSE].hub.channels) is not None,
         "words": _words(words, seen.title),
         **await opening(request, ready),
     }
@@ -95,6 +113,16 @@ def _stranger(request: web.Request) -> str:
     return "" if origin in ours else origin
 
 
+async def _seen(request: web.Request, ready: Ready, origin: str) -> None:
+    """Remember where the chat stands; a database that is away is no reason not to show it."""
+    moment = now()
+    if request.app[SIGHTS].is_news(ready.id, origin, moment):
+        try:
+            await request.app[HOUSE].hub.db.write(sites.note, ready.id, origin, moment)
+        except Unavailable as error:
+            log.warning("where a chat was seen is not noted: %s", error)
+
+
 def _policy(request: web.Request, allowed: tuple[str, ...]) -> str:
     nonce = request[NONCE]
     return (
@@ -108,6 +136,21 @@ def _sentence(request: web.Request, status: int, words: str, allowed: tuple[str,
     answer = show(request, "widget_refusal.j2", status=status, detail=words)
     answer.headers["Content-Security-Policy"] = _policy(request, allowed)
     return answer
+
+
+def open_door(handler: widget_doors.Door) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    """For pages a visitor opens by an address that proves who they are: no token, and a page for what goes wrong."""
+
+    async def run(request: web.Request) -> web.StreamResponse:
+        ready, words = await ready_of(request), words_for(request, None)
+        if ready is None:
+            return _sentence(request, 404, words.text("This chat is not in use any more."))
+        try:
+            return await handler(request, ready)
+        except Problem as problem:
+            return _sentence(request, problem.status, words.sentence(problem.detail))
+
+    return run
 
 
 def _words(words: Catalogue, title: str) -> dict[str, str]:
@@ -131,6 +174,8 @@ def _words(words: Catalogue, title: str) -> dict[str, str]:
         "large": _("The files are too large: at most {limit} MB.", limit="{limit}"),
         "long": _("The message is too long: at most {limit} characters.", limit="{limit}"),
         "ended": _("The conversation has ended. Just write when there is anything else."),
+        "rated": _("Thank you for your rating."),
+        "mailed": _("The transcript is on its way to {address}.", address="{address}"),
         "anew": _("The chat does not know you any more. Begin a new one."),
         "blocked": _("This chat is closed for you. Please reach us another way."),
         "you": _("You"),
@@ -147,7 +192,12 @@ async def loader(request: web.Request) -> web.StreamResponse:
         raise web.HTTPNotFound
     labels = {name: _labels(ready, catalogue(name), request.app[HOUSE].company) for name in LANGUAGES}
     seen = look(ready, catalogue("en"), "")
-    given = {"colour": seen.colour, "side": seen.side, "labels": labels}
+    given: dict[str, Any] = {"colour": seen.colour, "side": seen.side, "labels": labels}
+    if seen.invite:
+        given |= {"after": seen.invite, "pages": seen.invite_pages}
+    origin = origin_of(request.headers.get("Referer", ""))
+    if origin and is_allowed(origins(ready), origin):
+        await _seen(request, ready, origin)
     body = _script().replace(b"__GIVEN__", msgspec.json.encode(given), 1)
     mark = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
     headers = {
@@ -169,8 +219,11 @@ def _script() -> bytes:
 
 
 def _labels(ready: Ready, words: Catalogue, company: str) -> dict[str, str]:
-    title = look(ready, words, company).title
+    seen = look(ready, words, company)
+    title = seen.title
     return {
+        "hello": seen.greeting,
+        "dismiss": words.text("Not now"),
         "frame": words.text("Chat with {firm}", firm=title),
         "open": words.text("Open the chat"),
         "close": words.text("Close the chat"),

@@ -14,10 +14,11 @@ import msgspec
 from aiohttp import web
 from msgspec import Meta, Raw, Struct
 
-from hub import files, visitors
+from hub import files, signed, visitors
 from hub.channels import Ready
 from hub.clock import now
 from hub.http import BODY, HOUSE, UPLOAD, Problem, as_problem, client_address, in_time, is_same_site
+from hub.i18n import Catalogue
 from hub.ingest import read_now
 from hub.messages import Envelope, Unreadable
 from hub.text import clean_line
@@ -26,7 +27,7 @@ from hub.web.files import SHOWN
 from hub.web.rendering import words_for
 from hub.web.screens import number_in
 from hub.web.widget_live import Visitors
-from hub.web.widget_settings import is_blocked, look
+from hub.web.widget_settings import Form, is_blocked, look
 
 T = TypeVar("T")
 Door = Callable[[web.Request, Ready], Awaitable[web.StreamResponse]]
@@ -40,15 +41,18 @@ SMALL = 400_000
 
 VISITORS: web.AppKey[Visitors] = web.AppKey("visitors")
 LIMITS: web.AppKey[Throttle] = web.AppKey("visitor limits")
-_MAIL = re.compile(r"[^@\s<>]{1,64}@[^@\s<>.]+(\.[^@\s<>.]+)+")
+MAIL = re.compile(r"[^@\s<>]{1,64}@[^@\s<>.]+(\.[^@\s<>.]+)+")
 
 
 class Beginning(Struct):
-    """What the form before the chat holds."""
+    """What the form before the chat holds, and who the page around it says the visitor is."""
 
     name: Annotated[str, Meta(max_length=120)] = ""
     email: Annotated[str, Meta(max_length=254)] = ""
     consent: bool = False
+    user: Annotated[str, Meta(max_length=signed.LONGEST_ID)] = ""
+    signature: Annotated[str, Meta(max_length=200)] = ""
+    jwt: Annotated[str, Meta(max_length=signed.LONGEST_TOKEN)] = ""
 
 
 class File(Struct):
@@ -134,13 +138,14 @@ def _refusal(request: web.Request, problem: Problem) -> web.Response:
     return answer
 
 
-def _said(what: Any) -> web.Response:
+def said(what: Any) -> web.Response:
+    """An answer for the widget."""
     return web.Response(
         body=msgspec.json.encode(what), content_type="application/json", headers={"Cache-Control": "no-store"}
     )
 
 
-async def _body(request: web.Request, shape: type[T], most: int = SMALL, seconds: float = BODY) -> T:
+async def body_of(request: web.Request, shape: type[T], most: int = SMALL, seconds: float = BODY) -> T:
     """The posted JSON. Raises `Problem` 408, 413, 422."""
     if (request.content_length or 0) > most:
         raise Problem(413, "This is too large to send at once.")
@@ -153,7 +158,7 @@ async def _body(request: web.Request, shape: type[T], most: int = SMALL, seconds
         raise Problem(422, "The chat sent something the hub cannot read. Load the page again.") from error
 
 
-def _limit(request: web.Request, limits: dict[str, int], count: int = 1) -> None:
+def limited(request: web.Request, limits: dict[str, int], count: int = 1) -> None:
     """Count ``count`` more; `Problem` 429 when there were too many already."""
     throttle = request.app[LIMITS]
     if wait := throttle.wait(limits):
@@ -167,7 +172,8 @@ def visitor_of(request: web.Request, ready: Ready) -> str:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     visitor = None
     if scheme.lower() == "bearer":
-        visitor = visitors.read_token(request.app[HOUSE].hub.box, ready.config.key, token.strip())
+        secret = ready.config.text("identity_secret")
+        visitor = visitors.read_token(request.app[HOUSE].hub.box, ready.config.key, token.strip(), secret)
     if visitor is None:
         raise Problem(401, "The chat does not know you any more. Begin a new one.")
     if is_blocked(ready, visitor, ""):
@@ -177,22 +183,57 @@ def visitor_of(request: web.Request, ready: Ready) -> str:
 
 # ── begin ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 async def start(request: web.Request, ready: Ready) -> web.StreamResponse:
-    """POST /w/<key>/start: a token for a new visitor, once the form is complete. Nothing is stored yet."""
-    begun = await _body(request, Beginning)
+    """POST /w/<key>/start: a token for a visitor, once the form is complete; nothing is stored of somebody unknown.
+
+    A user whom the page's server has signed is the same visitor everywhere. Who was not signed, or badly, is a guest.
+    """
+    begun = await body_of(request, Beginning)
     words = words_for(request, None)
-    form = look(ready, words, "").form
+    user, trouble = _user(ready, begun)
+    wrong = _missing(begun, user, look(ready, words, "").form, words)
+    if wrong:
+        raise Problem(422, "Something is missing in the form.", fields=wrong)
+    limited(request, {f"start {client_address(request)}": STARTS})
+    hub, key, secret = request.app[HOUSE].hub, ready.config.key, ready.config.text("identity_secret")
+    if user is None:
+        guest = words.text(
+            "You are not signed in here: {why} The chat goes on without your name.", why=words.sentence(trouble)
+        )
+        return said({"token": visitors.new_token(hub.box, key), "guest": guest if trouble else ""})
+    visitor = signed.visitor_id(key, user.id)
+    if is_blocked(ready, visitor, ""):
+        raise _blocked()
+    await hub.db.write(signed.meet, visitors.PREFIX + visitor, user)
+    hub.bus.publish()
+    known = {"name": user.name, "email": user.email}
+    return said({"token": visitors.new_token(hub.box, key, visitor, secret), "guest": "", "from": known})
+
+
+def _user(ready: Ready, begun: Beginning) -> tuple[signed.User | None, str]:
+    """Whom the page's server has signed, or why not; neither when it says nothing."""
+    if not (begun.user or begun.jwt):
+        return None, ""
+    try:
+        claim = (begun.user, begun.signature, begun.jwt)
+        return signed.checked(ready.config.text("identity_secret"), ready.config.key, claim), ""
+    except signed.Forged as error:
+        return None, str(error)
+
+
+def _missing(begun: Beginning, user: signed.User | None, form: Form, words: Catalogue) -> dict[str, str]:
+    """What is wrong with the form, by field."""
     wrong = {}
-    mail = begun.email.strip()
-    if form.name == "required" and not clean_line(begun.name):
+    name, mail = (
+        clean_line(begun.name) or (user.name if user else ""),
+        begun.email.strip() or (user.email if user else ""),
+    )
+    if form.name == "required" and not name:
         wrong["name"] = words.text("Please tell us your name.")
-    if (form.email == "required" and not mail) or (mail and form.email != "off" and not _MAIL.fullmatch(mail)):
+    if (form.email == "required" and not mail) or (mail and form.email != "off" and not MAIL.fullmatch(mail)):
         wrong["email"] = words.text("Please check the e-mail address; it looks like name@example.com.")
     if form.consent and not begun.consent:
         wrong["consent"] = words.text("Please agree, or reach us another way.")
-    if wrong:
-        raise Problem(422, "Something is missing in the form.", fields=wrong)
-    _limit(request, {f"start {client_address(request)}": STARTS})
-    return _said({"token": visitors.new_token(request.app[HOUSE].hub.box, ready.config.key)})
+    return wrong
 
 
 # ── say ───────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,7 +241,7 @@ async def say(request: web.Request, ready: Ready) -> web.StreamResponse:
     """POST /w/<key>/messages: ``{"kept": [ids], "refused": [{"id", "detail"}]}`` once what is kept is on disk."""
     visitor = visitor_of(request, ready)
     traits, words = ready.adapter.traits, words_for(request, None)
-    post = await _body(request, Post, traits.max_file_bytes * 4 // 3 + SMALL, UPLOAD)
+    post = await body_of(request, Post, traits.max_file_bytes * 4 // 3 + SMALL, UPLOAD)
     good, kept, refused = [], [], []
     for raw in post.messages:
         line = _line(raw)
@@ -212,10 +253,10 @@ async def say(request: web.Request, ready: Ready) -> web.StreamResponse:
             kept.append(line.id)
     if good:
         who, address = f"visitor {ready.id} {visitor}", f"says {client_address(request)}"
-        _limit(request, {who: SAYS, address: SAYS_ADDRESS}, len(good))
-        said = {"messages": good, "from": post.from_, "page": post.page, "language": words.language}
-        await _keep(request, ready, visitor, said)
-    return _said({"kept": kept, "refused": refused})
+        limited(request, {who: SAYS, address: SAYS_ADDRESS}, len(good))
+        told = {"messages": good, "from": post.from_, "page": post.page, "language": words.language}
+        await keep(request, ready, visitor, told)
+    return said({"kept": kept, "refused": refused})
 
 
 def _line(raw: Raw) -> Line:
@@ -236,9 +277,9 @@ def _trouble(line: Line, longest: int, largest: int) -> str:
     return ""
 
 
-async def _keep(request: web.Request, ready: Ready, visitor: str, said: dict[str, Any]) -> None:
+async def keep(request: web.Request, ready: Ready, visitor: str, told: dict[str, Any]) -> None:
     """Into the journal, like everything. Raises `Problem`, `Unavailable`, `DiskFull`."""
-    body = msgspec.json.encode({"visitor": visitor, "said": said})
+    body = msgspec.json.encode({"visitor": visitor, "said": told})
     agent = clean_line(request.headers.get("User-Agent", ""), 300)
     envelope = Envelope(ready.id, body, "widget", now(), {"User-Agent": agent} if agent else {})
     reading = read_now(ready.config.kind, envelope)
@@ -250,14 +291,14 @@ async def _keep(request: web.Request, ready: Ready, visitor: str, said: dict[str
 async def tell(request: web.Request, ready: Ready) -> web.StreamResponse:
     """POST /w/<key>/receipts: what of ours is on the visitor's screen. Of others' messages nothing is taken."""
     visitor = visitor_of(request, ready)
-    post = await _body(request, Receipts)
-    _limit(request, {f"tells {ready.id} {visitor}": TELLS})
+    post = await body_of(request, Receipts)
+    limited(request, {f"tells {ready.id} {visitor}": TELLS})
     ids = [receipt.id for receipt in post.receipts]
     theirs = await request.app[HOUSE].hub.db.read(visitors.theirs, ready.id, visitor, ids)
     good = [receipt for receipt in post.receipts if receipt.id in theirs]
     if good:
-        await _keep(request, ready, visitor, {"receipts": good})
-    return _said({"kept": len(good)})
+        await keep(request, ready, visitor, {"receipts": good})
+    return said({"kept": len(good)})
 
 
 # ── listen and fetch ──────────────────────────────────────────────────────────────────────────────────────────────────

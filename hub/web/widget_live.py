@@ -29,6 +29,8 @@ log = logging.getLogger(__name__)
 
 #: Streams of one process, and of one visitor (windows); beyond the latter the oldest ends.
 MOST_STREAMS, MOST_WINDOWS = 10_000, 6
+#: So long a look at a visitor's messages waits for others' (seconds), and so many are looked for in one read.
+TOGETHER, MOST_TOGETHER = 0.004, 50
 #: What brings a message to its visitor's screen, and what changes where the conversation stands.
 SAID = frozenset({"message.received", "delivery.sent"})
 CHANGED = frozenset({"conversation.seen", "conversation.status", "conversation.assigned"})
@@ -53,6 +55,8 @@ class Visitors:
         self._waiting: list[Event] = []
         self._news = asyncio.Event()
         self._closed = False
+        self._asking: list[tuple[int, str, asyncio.Future[tuple[list[Shown], State]]]] = []
+        self._looking: set[asyncio.Future[None]] = set()
 
     async def start(self, _app: web.Application) -> None:
         """Begin to listen; called when the doors open."""
@@ -157,10 +161,37 @@ class Visitors:
 
     async def _catch_up(self, ready: Ready, visitor: str, window: Window, more: dict[str, Any]) -> None:
         """The newest messages first, then what came meanwhile; the widget knows what it has by its id."""
-        said, state = await self.house.hub.db.read(visitors.shown, ready.id, visitor)
+        said, state = await self._look(ready.id, visitor)
         whole = {"messages": [self.plain(visitor, m) for m in said], "state": state, **more}
         early, window.early = window.early or [], None
         _write([window], b"event: all\ndata: %b\n\n" % msgspec.json.encode(whole) + b"".join(early))
+
+    async def _look(self, channel: int, visitor: str) -> tuple[list[Shown], State]:
+        """What the visitor sees. Whoever asks within `TOGETHER` seconds is answered by one read: after a restart all come at once."""
+        answer: asyncio.Future[tuple[list[Shown], State]] = asyncio.get_running_loop().create_future()
+        self._asking.append((channel, visitor, answer))
+        if len(self._asking) == 1:
+            asyncio.get_running_loop().call_later(TOGETHER, self._begin_looking)
+        return await answer
+
+    def _begin_looking(self) -> None:
+        asked, self._asking = self._asking, []
+        for first in range(0, len(asked), MOST_TOGETHER):
+            task = asyncio.ensure_future(self._look_for(asked[first : first + MOST_TOGETHER]))
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
+
+    async def _look_for(self, asked: Sequence[tuple[int, str, asyncio.Future[tuple[list[Shown], State]]]]) -> None:
+        try:
+            found = await self.house.hub.db.read(visitors.shown_to, [(channel, who) for channel, who, _ in asked])
+        except Exception as error:  # everybody who asked hears of it: the widget comes again
+            for *_, answer in asked:
+                if not answer.done():
+                    answer.set_exception(error)
+            return
+        for (*_, answer), one in zip(asked, found, strict=True):
+            if not answer.done():
+                answer.set_result(one)
 
     def _join(self, place: tuple[int, str], window: Window) -> None:
         windows = self.windows.setdefault(place, [])

@@ -10,10 +10,11 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from hub.channels import Ready
+from hub.colour import TEXT, WHITE, contrast
 from hub.i18n import Catalogue
 
-#: White text on the colour must reach this contrast (WCAG 2.2, 1.4.3).
-CONTRAST = 4.5
+#: Quick replies beside the greeting.
+QUICK = 6
 
 
 class Form(Struct, frozen=True):
@@ -30,7 +31,9 @@ class Form(Struct, frozen=True):
 
 
 class Look(Struct, frozen=True):
-    """How the widget looks and what it says, in one language."""
+    """How the widget looks and what it says, in one language. ``quick`` are answers to press; ``invite``: greet on the page after so
+    many seconds (0: never), on ``invite_pages`` only (paths, “*” stands for anything; none: on all).
+    """
 
     title: str
     greeting: str
@@ -39,6 +42,9 @@ class Look(Struct, frozen=True):
     side: str
     privacy_url: str
     form: Form
+    quick: tuple[str, ...] = ()
+    invite: int = 0
+    invite_pages: tuple[str, ...] = ()
 
 
 def look(ready: Ready, words: Catalogue, company: str) -> Look:
@@ -57,6 +63,9 @@ def look(ready: Ready, words: Catalogue, company: str) -> Look:
         colour=legible(said("colour") or "#2c53d6"),
         side=said("side") or "right",
         privacy_url=said("privacy_url"),
+        quick=tuple(part for piece in text("quick").split("|") if (part := piece.strip()))[:QUICK],
+        invite=int(said("invite.seconds") or 0),
+        invite_pages=tuple(said("invite.pages").split()),
         form=Form(said("form.name") or "off", said("form.email") or "off", said("form.consent") == "True"),
     )
 
@@ -120,13 +129,6 @@ def _block_list(text: str) -> tuple[frozenset[str], tuple[IPv4Network | IPv6Netw
 @functools.lru_cache(64)
 def legible(colour: str) -> str:
     """The colour, darkened until white text can be read on it."""
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    while 1.05 / (_luminance(red, green, blue) + 0.05) < CONTRAST:
-        red, green, blue = (int(part * 0.96) for part in (red, green, blue))
-    return f"#{red:02x}{green:02x}{blue:02x}"
-
-
-def _luminance(*parts: int) -> float:
-    """Relative luminance (WCAG 2.2)."""
-    red, green, blue = (p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in (v / 255 for v in parts))
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    while contrast(colour, WHITE) < TEXT:
+        colour = "#" + "".join(f"{int(int(colour[place : place + 2], 16) * 0.96):02x}" for place in (1, 3, 5))
+    return colour

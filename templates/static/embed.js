@@ -21,6 +21,11 @@
       box-shadow:0 0 0 2px #fff;font:600 .75rem/1.375rem system-ui,sans-serif;text-align:center}
     iframe{position:fixed;${side}:1.5rem;bottom:6.25rem;width:24.5rem;height:min(43rem,calc(100dvh - 7.75rem));border:0;
       border-radius:1.125rem;box-shadow:0 2px 6px rgb(20 28 48/.12),0 18px 40px -8px rgb(20 28 48/.3);background:transparent;color-scheme:normal}
+    .hi{position:fixed;${side}:1.5rem;bottom:6.25rem;display:flex;max-width:min(18rem,calc(100vw - 3rem));background:#fff;color:#16213c;border-radius:1rem;
+      box-shadow:0 2px 6px rgb(20 28 48/.12),0 12px 32px -8px rgb(20 28 48/.3);font:400 .9375rem/1.4 system-ui,sans-serif}
+    .hi button{position:static;width:auto;height:auto;min-height:2.75rem;min-width:2.75rem;border-radius:1rem;background:none;color:inherit;box-shadow:none;font:inherit;padding:.75rem 1rem;text-align:start;overflow-wrap:anywhere}
+    .hi button+button{padding:0;flex:none}
+    @media (forced-colors:active){.hi{border:1px solid CanvasText}}
     [hidden]{display:none!important}
     @media (max-width:45rem){iframe{inset:0;width:100%;height:100%;border-radius:0}.open{display:none}}
     @media (forced-colors:active){button{border:2px solid ButtonText}}
@@ -30,6 +35,8 @@
     down: 'm6.5 9.5 5.5 5.5 5.5-5.5',
   };
   let frame, unread = 0, ready = false, open = false;
+  const data = me.dataset, told = (w) => (w && (w.user || w.jwt) ? w : null);
+  let who = told(window.hubChatUser) || told(data);
   const place = document.createElement('div'), root = place.attachShadow({ mode: 'open' });
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(look);
@@ -51,7 +58,8 @@
     count.textContent = unread > 9 ? '9+' : unread;
     if (frame) frame.hidden = !open;
   };
-  const tell = () => { if (ready) frame.contentWindow.postMessage({ hub: 'chat', open }, home); };
+  const tell = () => { if (ready) frame.contentWindow.postMessage({ hub: 'chat', open, who: who && { user: `${who.user || ''}`, signature: `${who.signature || ''}`, jwt: `${who.jwt || ''}`, name: `${who.name || ''}`, email: `${who.email || ''}` } }, home); };
+  window.hubChat = { identify(w) { who = told(w); tell(); }, open() { turn(true); }, close() { turn(false); } };
   const load = () => {
     if (frame) return;
     frame = document.createElement('iframe');
@@ -63,6 +71,7 @@
   const turn = (to) => {
     load();
     open = to;
+    root.querySelector('.hi')?.remove();
     show();
     tell();
     if (open) frame.focus(); else button.focus();
@@ -72,11 +81,30 @@
     if (!frame || e.source !== frame.contentWindow || e.origin !== home || !e.data || e.data.hub !== 'chat') return;
     if (e.data.ready) { ready = true; tell(); }
     if (e.data.close) turn(false);
+    if (e.data.guest) console.warn(e.data.guest);
     if (Number.isInteger(e.data.unread)) { unread = e.data.unread; show(); }
     if (e.data.begun) try { localStorage.setItem(mark, '1'); } catch { /* this page keeps nothing: no badge next time */ }
   });
+  /* The greeting beside the button: once per page, on the pages the firm chose, and no more after "not now". */
+  const chosen = () => !given.pages.length || given.pages.some((p) => new RegExp(`^${p.split('*').map((t) => t.replace(/[.+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`).test(location.pathname));
+  const invite = () => {
+    let declined = false;
+    try { declined = sessionStorage.getItem(mark) === 'no'; } catch { /* not allowed: greet */ }
+    if (frame || open || declined || !chosen()) return;
+    const bubble = document.createElement('div'), text = document.createElement('button'), no = document.createElement('button');
+    bubble.className = 'hi';
+    text.type = no.type = 'button';
+    text.textContent = words.hello;
+    no.textContent = '×';
+    no.setAttribute('aria-label', words.dismiss);
+    text.addEventListener('click', () => turn(true));
+    no.addEventListener('click', () => { bubble.remove(); button.focus(); try { sessionStorage.setItem(mark, 'no'); } catch { /* greeted again on the next page */ } });
+    bubble.append(text, no);
+    root.append(bubble);
+  };
   const draw = () => {
     show();
+    if (given.after) setTimeout(invite, given.after * 1000);
     document.body.append(place);
     let begun = false;
     try { begun = localStorage.getItem(mark) === '1'; } catch { /* not allowed: wait for the click */ }

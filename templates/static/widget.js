@@ -51,15 +51,48 @@ async function ask(path, body, seconds = 20) {
   return { ok: answer.ok, status: answer.status, said, wait: Number(answer.headers.get('Retry-After')) || 0 };
 }
 
+/* ── who the page around says it is: its server's signature is checked by the hub, never here ── */
+let who = null, heardWho = !framed || location.hash.length < 2;
+function nameOf(w) {
+  if (!w) return '';
+  if (!w.jwt) return `u${w.user}`;
+  try { return `u${JSON.parse(atob(w.jwt.split('.')[1].replace(/-/g, '+').replace(/_/g, '/'))).sub}`; } catch { return `t${w.jwt}`; }
+}
+
+/* Another user, or none: the session of the one before ends, with what they had not sent. */
+function meet(w) {
+  const first = !heardWho, talking = !$('log').hidden;
+  who = w;
+  heardWho = true;
+  const name = nameOf(w), proof = w && `${w.jwt || w.signature}`;
+  if (me && ((me.user || '') !== name || (me.guest && me.guest !== proof))) {
+    queue.forEach(settle);
+    store.drop('me');
+    me = null;
+    streaming?.abort();
+    streaming = null;
+    state = { ended: false, unread: 0, agent: '' };
+    for (const all of [rows, known, receipts, again]) all.clear();
+    $('log').replaceChildren();
+    up({ unread: 0 });
+    if (!closed) show('start');
+    if (!closed && talking && w) go();
+  } else if (first && me) { queue.forEach(drawWaiting); listen(); }
+}
+
 /* ── beginning ── */
-const asks = given.form.name !== 'off' || given.form.email !== 'off' || given.form.consent;
+const asks = () => given.form.consent || (given.form.name !== 'off' && !(who?.name || who?.jwt)) || (given.form.email !== 'off' && !(who?.email || who?.jwt));
 
 async function begin(claim) {
-  const { ok, status, said } = await ask('/start', { name: claim.name || '', email: claim.email || '', consent: !!claim.consent });
+  const mine = who, name = claim.name || mine?.name || '', email = claim.email || mine?.email || '';
+  const proof = mine && { user: mine.user, signature: mine.signature, jwt: mine.jwt };
+  const { ok, status, said } = await ask('/start', { name, email, consent: !!claim.consent, ...proof });
   if (!ok) return { status, said };
-  me = { token: said.token, from: { name: claim.name || '', email: claim.email || '', consent: claim.consent ? new Date().toISOString() : '' } };
+  if (mine !== who) return begin(claim);
+  me = { token: said.token, user: nameOf(mine), guest: said.guest ? `${mine.jwt || mine.signature}` : '', from: { name: said.from?.name || name, email: said.from?.email || email, consent: claim.consent ? new Date().toISOString() : '' } };
   store.set('me', me);
-  up({ begun: true });
+  up({ begun: true, guest: said.guest });
+  if (said.guest) $('log').prepend(element('p', 'wm guest', said.guest));
   listen();
   return null;
 }
@@ -69,14 +102,18 @@ function show(view) {
   $('write').hidden = view !== 'log';
   $('away').hidden = opens === null;
   $('begin-words').textContent = me ? W.resume : $('begin-words').textContent;
+  $('after').hidden = view !== 'log' || !state.ended;
+  offers();
   if (view === 'log') { $('log').scrollTop = $('log').scrollHeight; if (open) $('text').focus({ preventScroll: true }); }
   if (view === 'form') $('form').querySelector('input').focus();
 }
 
 async function go() {
-  if (!me && asks) return show('form');
+  if (!me && asks()) return show('form');
   show('log');
-  if (!me) await tryBegin({});
+  if (me) return;
+  const trouble = await tryBegin({});
+  if (trouble?.status === 422) { show('form'); complain(trouble.said); }
 }
 
 async function tryBegin(claim) {
@@ -99,7 +136,7 @@ $('form').addEventListener('submit', async (e) => {
   claim.email = $('f-email')?.value.trim() || '';
   claim.consent = !!$('f-consent')?.checked;
   const trouble = await tryBegin(claim);
-  if (!trouble) return show('log');
+  if (!trouble) { show('log'); if (wanted) say(wanted); wanted = ''; return; }
   if (!closed) complain(trouble.said);
 });
 
@@ -154,7 +191,7 @@ function batch() {
 
 async function flush() {
   if (busy || closed || !queue.length) return;
-  if (!me) return void (asks ? show('form') : tryBegin({}));
+  if (!me) return void (asks() ? show('form') : tryBegin({}));
   busy = true;
   try {
     while (queue.length && !closed) if (!await sendSome()) break;
@@ -213,7 +250,7 @@ function lost(next, wait = 0) {
   $('lost').textContent = W.lost;
   $('ban').hidden = false;
   if (timer) return;
-  let left = Math.max(wait, Math.min(30, 2 ** failures++) * (0.7 + Math.random() * 0.6));
+  let left = Math.max(wait, Math.min(failures > 11 ? 30 : 2, 2 ** failures++) * (0.5 + Math.random() * 1.5));
   const tick = () => {
     $('next').textContent = fill(W.next, { n: Math.max(1, Math.ceil(left)) });
     if (left <= 0) return retry();

@@ -64,7 +64,7 @@ function draw(message) {
   if (old && (old.message.id || !message.id)) return;
   const row = element('div', `wr${message.mine ? ' me' : ''}`), bubble = element('div', `wm${message.mine ? ' mine' : ''}`);
   row.append(element('span', message.mine ? 'vh' : 'from', message.mine ? W.you : message.name || given.title));
-  if (message.text) bubble.append(withLinks(message.text));
+  if (message.text) bubble.append(withLinks(message.mine ? message.text : message.text.replace(OFFER, '')));
   for (const file of message.files) bubble.append(attached(file));
   row.append(bubble);
   row.message = message;
@@ -73,14 +73,34 @@ function draw(message) {
   rows.set(name, row);
   tidy();
   statuses();
+  offers();
 }
+
+/* Answers to press: those of the greeting before anything is said, later those that the newest answer ends with: [Yes] [No]. */
+const OFFER = /\n\s*((?:\[[^\[\]\n]{1,60}\]\s*){1,6})$/;
+function offers() {
+  $('quick')?.remove();
+  const said = [...$('log').querySelectorAll('.wr:not(#dots)')].pop()?.message;
+  const texts = !said ? given.quick : said.mine ? [] : [...(OFFER.exec(said.text)?.[1] || '').matchAll(/\[([^\]]+)\]/g)].map((m) => m[1].trim());
+  if (!texts.length || closed || state.ended) return;
+  const line = element('div', 'quick');
+  line.id = 'quick';
+  for (const text of texts) {
+    const chip = element('button', 'chip', text);
+    chip.type = 'button';
+    chip.addEventListener('click', async () => { line.remove(); if ($('log').hidden) await go(); if (!$('form').hidden) wanted = text; else { say(text); box.focus(); } });
+    line.append(chip);
+  }
+  if ($('log').hidden) $('start').append(line); else { $('log').append(line); $('log').scrollTop = $('log').scrollHeight; }
+}
+let wanted = '';
 
 /* In the order of record; what is not recorded yet stands at the end, in the order it was written. */
 function place(row) {
   const number = row.message.id ? BigInt(row.message.id) : null;
   const after = [...$('log').querySelectorAll('.wr:not(#dots)')].find((r) => number !== null && (!r.message.id || BigInt(r.message.id) > number));
   const log = $('log'), down = log.scrollHeight - log.scrollTop - log.clientHeight < 80;
-  log.insertBefore(row, after || $('end') || $('dots') || null);
+  log.insertBefore(row, after || log.querySelector('#end, #quick, #dots'));
   if (down) log.scrollTop = log.scrollHeight;
 }
 
@@ -124,6 +144,14 @@ function statuses() {
     if (sign) line.append(icon(sign));
   });
   const end = $('end');
+  const over = state.ended && !$('log').hidden && !closed;
+  if ($('after').hidden === over) { $('after').hidden = !over; if (!over) $('thanks').textContent = ''; }
+  if (over) {
+    const chosen = $('rate').querySelector(`[value="${state.rated}"]`);
+    if (chosen && !$('rate').contains(document.activeElement)) chosen.checked = true;
+    if ($('m-email') && !$('m-email').value) $('m-email').value = me?.from?.email || '';
+  }
+  if (state.ended) $('quick')?.remove();
   if (state.ended && !end) { const line = element('p', 'end', W.ended); line.id = 'end'; $('log').append(line); }
   if (!state.ended && end) end.remove();
 }
@@ -145,6 +173,26 @@ function header() {
     $('log').prepend(note);
   }
 }
+
+/* ── when it has ended ── */
+async function afterwards(path, body, thanks) {
+  let words = W.lost;
+  try {
+    const { ok, said } = await ask(path, body);
+    words = ok ? thanks(said) : said.detail || W.lost;
+    if (ok && said.rated) state.rated = said.rated;
+  } catch { /* said below: no connection */ }
+  $('thanks').textContent = words;
+}
+$('rate').addEventListener('submit', (e) => {
+  e.preventDefault();
+  const score = Number(new FormData(e.target).get('score'));
+  if (score) afterwards('/rating', { score }, () => W.rated); else e.target.querySelector('input').focus();
+});
+$('mail')?.addEventListener('submit', (e) => {
+  e.preventDefault();
+  afterwards('/transcript', { email: $('m-email').value.trim(), zone: Intl.DateTimeFormat().resolvedOptions().timeZone || '' }, (said) => fill(W.mailed, { address: said.sent }));
+});
 
 /* ── typing: five seconds of dots, never announced ── */
 let dotted = 0, typed = 0;
@@ -201,6 +249,7 @@ function up(said) {
 }
 addEventListener('message', (e) => {
   if (e.source !== parent || !framed || e.data?.hub !== 'chat' || typeof e.data.open !== 'boolean') return;
+  if (e.data.who !== undefined && JSON.stringify(e.data.who) !== JSON.stringify(heardWho ? who : undefined)) meet(e.data.who);
   open = e.data.open;
   $('close').hidden = false;
   if (open) { const field = $('log').hidden ? $('begin') : $('text'); field.focus({ preventScroll: true }); $('log').scrollTop = $('log').scrollHeight; }
@@ -252,5 +301,6 @@ function encoded(file) {
 
 header();
 show('start');
-if (me) { queue.forEach(drawWaiting); listen(); }
+offers();
+if (me && heardWho) { queue.forEach(drawWaiting); listen(); }
 up({ ready: true });

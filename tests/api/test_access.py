@@ -34,6 +34,7 @@ MATRIX: dict[str, Row] = {
     "POST /conversations/{id}/notes": Row((401, 201, 201, 404, 201), {"text": "x"}),
     "PUT /conversations/{id}/assignee": Row((401, 403, 200, 404, 200), {"team": "{team}"}),
     "PUT /conversations/{id}/status": Row((401, 403, 200, 404, 200), {"status": "waiting"}),
+    "POST /conversations/{id}/handover": Row((401, 403, 201, 404, 201)),
     "PUT /conversations/{id}/tags": Row((401, 403, 200, 404, 200), {"tags": []}),
     "POST /conversations/{id}/tags": Row((401, 403, 200, 404, 200), {"add": ["x"]}),
     "PUT /conversations/{id}/priority": Row((401, 403, 200, 404, 200), {"priority": "high"}),

@@ -219,7 +219,7 @@ async def test_chapters_open_in_place_and_the_whole_history_by_one_click(chrome:
     assert order == sorted(order) and first in order
     await page.reload()
     assert await page.locator("h2.chap").count() >= 2
-    await page.click("#timeline a:has-text(\"This conversation\"), #timeline button:has-text(\"This conversation\")")
+    await page.click('#timeline a:has-text("This conversation"), #timeline button:has-text("This conversation")')
     await page.wait_for_selector(".fold")
 
     assert await page.locator(f".tl > #i{first}").count() == 0

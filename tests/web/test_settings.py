@@ -52,7 +52,7 @@ async def test_everybody_sees_only_the_settings_of_their_role(site: Site) -> Non
 
     everybody = ["/settings/people", "/settings/teams", "/settings/absences", "/settings/replies", "/settings/views"]
     everybody += ["/settings/keyboard", "/settings/notifications"]
-    assert for_anna == [*everybody, "/settings/routing", "/settings/hours", "/settings/sla"]
+    assert for_anna == [*everybody, "/settings/channels", "/settings/routing", "/settings/hours", "/settings/sla"]
     assert for_jonas == everybody
 
 

@@ -22,6 +22,7 @@ def sources() -> list[Path]:
         *(ROOT / "hub" / "web").glob("*.py"),
         ROOT / "hub" / "tell.py",
         ROOT / "hub" / "pushing.py",
+        ROOT / "hub" / "continuity.py",
     ]
 
 
