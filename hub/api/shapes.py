@@ -299,14 +299,12 @@ def _fields(view: MessageView) -> dict[str, Any]:
         if worst
         else None,
         "deliveries": [delivery(d) for d in view.deliveries],
-        "mentions": [_mention(view.text, *span) for span in view.details.mentions],
+        "mentions": [
+            Mention(who[1:] if who[0] == "e" else None, who[1:] if who[0] == "t" else None, view.text[b:e], b, e)
+            for b, e, who in view.details.mentions
+        ],
         **_contact(view),
     }
-
-
-def _mention(text: str, begin: int, end: int, mark: str) -> Mention:
-    employee, team = (mark[1:], None) if mark[0] == "e" else (None, mark[1:])
-    return Mention(employee, team, text[begin:end], begin, end)
 
 
 def _contact(view: MessageView) -> dict[str, Any]:

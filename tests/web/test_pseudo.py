@@ -27,7 +27,7 @@ SAME = set(
     Escape localhost hub Hub API IMAP SMTP OAuth URL HTTP CSV Esc Ctrl Strg Shift Enter English Deutsch UTC CET CEST kB MB min
     Telegram WhatsApp SMS channel add email name set address host user password imap smtp support example com secret
     url https shop Shop Support allowed_origins script async src embed js customer agent first_name conversation
-    number en de GB DE NI Pseudo
+    number en de GB DE NI Pseudo HTML Node PHP Python
     """.split()  # noqa: SIM905 - fifty words are easier to read like this
 )
 

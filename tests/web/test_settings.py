@@ -388,7 +388,7 @@ async def test_giving_it_to_somebody_absent_is_asked_once_and_offers_the_deputy(
     owned = sa.text("UPDATE customers SET owner_id = :jonas")
     await site.write(lambda c: c.execute(owned, {"jonas": site.people["jonas"]}))
     page = await anna.get(f"/c/{number}")
-    assert re.search(r"Jonas Meier\s*absent until .* → Anna Becker", page.words(".cust .box"))
+    assert re.search(r"Jonas Meier\s*absent until .* · deputy Anna Becker", page.words(".cust .box"))
 
     asked = await anna.post(f"/c/{number}/assign?in=all", {"to": f"e{site.people['jonas']}"})
     assert (asked.status, "Jonas Meier: absent until" in asked.words(".ask")) == (409, True)
