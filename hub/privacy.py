@@ -24,6 +24,7 @@ from hub.outbox import NotFound
 from hub.sql import among, is_postgres, lit
 from hub.tables import (
     action_steps,
+    actions,
     attachments,
     conversations,
     customers,
@@ -295,8 +296,13 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
         )
     )
     drafts.forget(conn, among(written.c.conversation_id, homes))
+    steps = action_steps.c
+    done = sa.select(steps.action_id).where(among(steps.conversation_id, homes)).distinct()
+    deeds = list(conn.execute(done).scalars())
     for table in (tags, sla_clocks, offers, holds, mentions, action_steps, ratings, unread_chats, handovers):
         conn.execute(sa.delete(table).where(among(table.c.conversation_id, homes)))
+    left = sa.exists().where(steps.action_id == actions.c.id)  # a deed on others too is not about this person
+    conn.execute(sa.delete(actions).where(among(actions.c.id, deeds), ~left))
     of_theirs = sa.or_(among(participants.c.conversation_id, homes), among(participants.c.address, addresses))
     conn.execute(sa.delete(participants).where(of_theirs))
     conn.execute(sa.delete(identities).where(among(identities.c.customer_id, people)))

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 import sqlalchemy as sa
 
-from tests.fakes import lacking
+from tests.fakes import lacking, until
 from tests.web.conftest import PASSWORD, Site, running
 from tests.web.test_live import joined
 
@@ -87,6 +87,11 @@ async def fresh(chrome: Any, site: Site) -> Any:
     page.on("console", lambda m: page.complaints.append(m.text) if "Content Security Policy" in m.text else None)
     page.on("request", lambda r: None if r.url.startswith((site.base, "data:")) else page.complaints.append(r.url))
     return page
+
+
+async def until_true(page: Any, expression: str, argument: Any = None) -> None:
+    """Ask the page again and again. Playwright's own waiting evaluates text in the page, which our policy forbids."""
+    await until(lambda: page.evaluate(expression, argument))
 
 
 async def test_a_message_appears_live_and_is_answered_noted_and_closed_without_a_reload(

@@ -22,6 +22,7 @@ from tests.web.test_browser import (  # noqa: F401 - fixtures
     one_browser,
     pytestmark,
     signed_in,
+    until_true,
 )
 
 
@@ -53,7 +54,7 @@ async def value(page: Any, selector: str = "#reply-text") -> str:
 
 
 async def becomes(page: Any, text: str, selector: str = "#reply-text") -> None:
-    await page.wait_for_function("([s, t]) => document.querySelector(s).value === t", arg=[selector, text])
+    await until_true(page, "([s, t]) => document.querySelector(s).value === t", [selector, text])
 
 
 async def test_a_text_typed_a_blink_before_a_reload_is_back(chrome: Any, site: Site) -> None:  # noqa: F811
@@ -202,7 +203,7 @@ async def test_a_saved_reply_fills_itself_and_what_is_missing_blocks_sending(chr
     await page.wait_for_selector("#picks [role=option] >> text=Opening hours")
     await page.keyboard.type("wel")
     await page.wait_for_selector("#found li[aria-selected=true] >> text=Welcome")
-    await page.wait_for_function("document.querySelectorAll('#found li').length === 1")
+    await until_true(page, "document.querySelectorAll('#found li').length === 1")
     await page.keyboard.press("Enter")
 
     text = f"Dear Katrin,\n\nthis is #{number}.\n{{{{conversation.subject}}}}\nAnna Becker"
@@ -212,7 +213,7 @@ async def test_a_saved_reply_fills_itself_and_what_is_missing_blocks_sending(chr
     chosen = (
         "document.activeElement.value.slice(document.activeElement.selectionStart, document.activeElement.selectionEnd)"
     )
-    await page.wait_for_function(f"{chosen} === '{{{{conversation.subject}}}}'")
+    await until_true(page, f"{chosen} === '{{{{conversation.subject}}}}'")
     assert await counted(site, "messages", "direction = 'out'") == 0
     await page.keyboard.type("About your parcel")
     await page.click(".f-reply .btn-p")

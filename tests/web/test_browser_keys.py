@@ -174,3 +174,23 @@ async def test_what_is_typed_is_text_on_every_layout_and_held_keys_act_once(chro
 
     assert await page.locator("#head >> text=Open again").count() == 0
     assert json.loads(await page.evaluate("JSON.stringify(window.errors || [])")) == []
+
+
+async def test_every_key_of_the_table_does_something_and_none_breaks_the_page(chrome: Any, site: Site) -> None:  # noqa: F811
+    page, numbers = await at_work(chrome, site)
+    await page.goto(f"{site.base}/c/{numbers[1]}?in=all")
+
+    await page.keyboard.press("?")
+    shown = await page.inner_text("#help")
+    await page.keyboard.press("Escape")
+    hidden = [b.id for b in keys.table() if b.label not in shown]
+    for b in keys.table():
+        for key in b.keys:
+            if b.single and " " not in key and b.id not in ("new", "help"):
+                await page.keyboard.press(key)
+                await page.keyboard.press("Escape")
+                assert await focused(page) != "body", b.id
+
+    # what stands for these is only there when there is something to do
+    assert set(hidden) <= {"undo", "apply", "panel", "sidebar", "take"}
+    assert page.complaints == []

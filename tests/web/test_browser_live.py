@@ -20,6 +20,7 @@ from tests.web.test_browser import (  # noqa: F401 - fixtures
     one_browser,
     pytestmark,
     signed_in,
+    until_true,
 )
 from tests.web.test_browser_composer import becomes
 from tests.web.test_live import joined
@@ -174,7 +175,7 @@ async def test_after_any_gap_the_page_is_what_a_fresh_one_would_be(chrome: Any, 
     live._closed = True
     for reader in list(live.readers):
         reader.transport.abort()
-    await page.wait_for_function("performance.now() > 0")
+    await until_true(page, "performance.now() > 0")
     await until(lambda: not live.readers)
     await happen(site, number, events, "gap")
     live._closed = False

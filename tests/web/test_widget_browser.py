@@ -19,6 +19,7 @@ from tests.web.test_browser import (  # noqa: F401 - fixtures
     one_browser,
     signed_in,
     site,
+    until_true,
 )
 from tests.web.test_live import joined
 
@@ -106,7 +107,7 @@ async def test_a_visitor_of_a_web_site_writes_and_is_answered(chrome: Any, chat:
     await page.keyboard.press("Escape")
     focused = await page.evaluate("document.activeElement.shadowRoot.activeElement.tagName")
     await chat.answer("Noch etwas?", "a2")
-    await page.wait_for_function("document.body.lastElementChild.shadowRoot.querySelector('b').textContent === '1'")
+    await until_true(page, "document.body.lastElementChild.shadowRoot.querySelector('b').textContent === '1'")
 
     assert before == [f"{chat.base}/embed.js"]
     assert kept == ["", 0]
@@ -135,7 +136,7 @@ async def test_what_is_written_offline_leaves_once_and_in_order(chrome: Any, cha
     await page.wait_for_timeout(5000)  # as long as a tunnel
     await page.context.set_offline(False)
     await page.wait_for_selector("#ban", state="hidden")
-    await page.wait_for_function("!document.querySelector('.pend')")
+    await until_true(page, "!document.querySelector('.pend')")
     texts = await chat.arrived(4)
     await page.reload()
     await page.wait_for_selector(".wm >> text=three")
@@ -176,7 +177,7 @@ async def test_a_file_goes_both_ways_and_one_too_large_says_so(chrome: Any, chat
     await page.set_input_files("#file", {"name": "huge.bin", "mimeType": "text/plain", "buffer": b"x" * 10_000_001})
     await page.wait_for_selector(".failed >> text=huge.bin")
 
-    await page.wait_for_function("document.querySelector('.att img').naturalWidth === 1")
+    await until_true(page, "document.querySelector('.att img').naturalWidth === 1")
     assert await page.get_attribute(".att img", "alt") == "<b>dot</b>.gif"
     assert "at most 10 MB" in await page.inner_text(".bad-t")
     assert page.complaints == []
