@@ -96,7 +96,7 @@ function item(by, theirs) {
 function leave() {
   const active = document.activeElement
   if ($('details.menu[open]')) return
-  if (typing(active)) { active.blur(); if (active.closest('.convo')) $('#timeline')?.focus() }
+  if (typing(active)) { active.blur(); (active.closest('.convo') ? $('#timeline') : currentRow() || rows()[0])?.focus() }
   else if (document.body.dataset.drawer) tell('hub:drawer', '')
   else currentRow()?.focus()
 }

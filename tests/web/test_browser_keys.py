@@ -186,11 +186,11 @@ async def test_every_key_of_the_table_does_something_and_none_breaks_the_page(ch
     hidden = [b.id for b in keys.table() if b.label not in shown]
     for b in keys.table():
         for key in b.keys:
-            if b.single and " " not in key and b.id not in ("new", "help"):
+            if b.single and " " not in key and b.id not in ("new", "help", "open", "close", "undo", "unread"):
                 await page.keyboard.press(key)
                 await page.keyboard.press("Escape")
                 assert await focused(page) != "body", b.id
 
     # what stands for these is only there when there is something to do
-    assert set(hidden) <= {"undo", "apply", "panel", "sidebar", "take"}
+    assert set(hidden) <= {"undo", "apply", "panel", "sidebar", "take", "history"}
     assert page.complaints == []
