@@ -70,7 +70,7 @@ def write(
         ],
     )  # fmt: skip
     conversations.add_participants(conn, [(home.id, address, mailbox.id)])
-    search.add(conn, [(number, search.indexed(row["subject"]))])
+    search.add(conn, [(number, search.of_message("out", row["subject"], "", row["text"]))])
     events.append(conn, [NewEvent("message.sent", home.id, home.customer_id, number, mailbox.id, id=told)])
     return number
 

@@ -76,8 +76,7 @@ def _point_inward(source: Connection, target: Connection, table: sa.Table, colum
 
 def words_of(row: Any) -> str:
     """What the search index holds of a message's row."""
-    sender = row.sender_name if row.direction == "in" else ""
-    return search.indexed(row.subject, sender, row.text)
+    return search.of_message(row.direction, row.subject, row.sender_name, row.text)
 
 
 def index_again(conn: Connection) -> int:

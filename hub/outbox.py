@@ -151,7 +151,7 @@ def note(conn: Connection, actor: Actor, conversation_id: int, text: str, client
     row = _row(number, actor, home, None, draft, (), "note") | {"details": details}
     insert_rows(conn, messages, [row])
     mentions.add(conn, home.id, number, asked)
-    search.add(conn, [(number, search.indexed(draft.text))])
+    search.add(conn, [(number, search.of_message("internal", "", "", draft.text))])
     whom = {"mentioned": [str(n) for n in asked]} if asked else {}
     added = NewEvent("note.added", home.id, home.customer_id, number, actor_id=actor.id, data=whom, id=told)
     events.append(conn, [added])
@@ -290,7 +290,7 @@ def _write(
         [_delivery(n, number, home, channel, a, due, moment) for n, a in zip(rest, recipients, strict=False)],
     )
     conversations.add_participants(conn, [(home.id, address, channel.id) for address in recipients])
-    search.add(conn, [(number, search.indexed(row["subject"], row["text"]))])
+    search.add(conn, [(number, search.of_message("out", row["subject"], "", row["text"]))])
     home.touched, home.last_message_id, home.last_message_at = True, number, moment
     home.preview, home.waiting_since, home.unread = preview(draft.text), None, 0
     if home.status in ("closed", "snoozed"):

@@ -42,8 +42,13 @@ WINDOW, RARE = 20_000, 5_000
 
 
 def indexed(*texts: str) -> str:
-    """What is indexed of a message."""
+    """Texts as the index has them."""
     return fold(" ".join(t for t in texts if t)[:LONGEST])
+
+
+def of_message(direction: str, subject: str, sender_name: str, text: str) -> str:
+    """What is indexed of a message: the one place that decides it, for whoever takes it out must name exactly what was put in."""
+    return indexed(subject, sender_name if direction == "in" else "", text)
 
 
 def add(conn: Connection, rows: Sequence[tuple[int, str]]) -> None:

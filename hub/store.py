@@ -271,7 +271,7 @@ def _write(
         slept = home.status == "snoozed"
         conversations.receive(home, e.message, e.id, e.item.received_at, preview(text) or e.message.subject)
         rows.append(message_row(e, home))
-        index.append((e.id, search.indexed(e.message.subject, e.message.sender.name, e.message.text)))
+        index.append((e.id, search.of_message("in", e.message.subject, e.message.sender.name, e.message.text)))
         files += [file_row(next(ids), e, file) for file in e.files]
         news.append(_event(next(ids), "message.received", e, home, {"auto": True} if e.message.flags else {}))
         if slept and home.status == "open":

@@ -178,7 +178,8 @@ class Writer:
         kind = "note.added" if inside else "message.sent" if out else "message.received"
         row = self._message(t, line, number, place)
         self.rows.messages.append(row)
-        self.rows.index.append((number, search.indexed(row["subject"], row["sender_name"], line.text)))
+        said = (row["direction"], row["subject"], row["sender_name"], row["text"])
+        self.rows.index.append((number, search.of_message(*said)))
         self._tell(kind, step, told, actor=line.author, message=number)
         if inside:
             spans = self._details(t, line, place)[0].mentions

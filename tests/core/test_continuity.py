@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Connection
 
-from hub import channels, continuity, events, outbox
+from hub import channels, continuity, events, outbox, search
 from hub.access import Actor
 from hub.clock import now
 from hub.messages import Envelope, Message, Party, Reading
@@ -88,6 +88,8 @@ async def test_what_stays_unread_goes_by_mail_once_with_a_way_back(talk: Talk, m
     assert "https://shop.example/wallbox" in mails[0]["text"]
     assert "Ja, &lt;b&gt;gern" in mails[0]["html"]
     assert mails[0]["subject"] == "Nordlicht hat im Chat geantwortet"
+    # indexed whole: whoever erases it takes out exactly these words
+    assert mails[0]["id"] in await talk.rig.hub.db.read(lambda c: search.find(c, "gern etwas"))
 
 
 async def test_what_was_read_in_time_goes_nowhere(talk: Talk, monkeypatch: pytest.MonkeyPatch) -> None:

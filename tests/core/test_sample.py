@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from config.life import act
-from hub import accounts, collaboration, outbox
+from hub import accounts, collaboration, outbox, search
 from hub.access import Actor
 from hub.accounts import Invalid
 from hub.sample.loading import colleagues, load, loaded
@@ -114,6 +114,7 @@ async def test_it_leaves_as_if_it_had_never_been_there(no_jobs: None, rig: Rig) 
 
     await rig.hub.db.write(meddle)
     assert await rig.hub.db.write(remove, boss.id) == 200
+    assert await rig.hub.db.read(lambda c: search.find(c, "yılmaz")) == []
 
     after = await rows_of(rig)
     assert {name for name in before if after[name] != before[name]} == {
