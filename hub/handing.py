@@ -89,7 +89,7 @@ def last(conn: Connection, actor: Actor, conversation_id: int, customer_id: int)
     statement = (
         sa.select(e.data, e.at, employees.c.name)
         .outerjoin(employees, employees.c.id == e.actor_id)
-        .where(e.conversation_id == conversation_id, e.kind == KIND)
+        .where(e.conversation_id == conversation_id, e.shown, e.kind == KIND)
         .order_by(e.id.desc())
         .limit(2)
     )

@@ -40,7 +40,9 @@ from hub.messages import Receipt
 from hub.outbox import Draft, Stale
 from hub.tables import employees
 from hub.traffic import Traffic
-from hub.web import searching
+from hub.web import reads, searching
+from hub.web.places import Place
+from hub.web.stretches import Look
 from tests.bench.plans import MOST_ROWS, Statement, complaints, in_words, statements_of, undone
 from tests.servers import Postgres, apart
 
@@ -186,6 +188,12 @@ def pages(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
         "begun since",
         lambda c: inbox.listing(c, who, Filter(since=BEGIN + SPAN - SPAN // 50, channel=house.channels[0])),
     )
+    yield "page of a list", lambda c: reads.listed(c, who, Place("all"))
+    for history in ("one", "all"):
+        look = Look(history=history)
+        yield f"page of a conversation, {history}", lambda c, k=look: reads.opened(c, who, newest(c, who).id, k)
+    yield "news of a conversation", lambda c: reads.news(c, who, newest(c, who).id, Look(after=10), [1, 2, 3])
+    yield "page of a customer", lambda c: reads.person(c, who, newest(c, who).customer_id)
     yield "conversation", lambda c: inbox.one(c, who, house.conversation)
     yield "timeline", lambda c: timeline.of_conversation(c, house.conversation)
     yield "timeline, before", lambda c: timeline.of_conversation(c, house.conversation, before=100_000)
@@ -203,6 +211,11 @@ def pages(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
         yield f"customers {begin}", lambda c, q=begin: customers.listing(c, who, q, 2**62, 50)
     for words in (RARE, COMMON, MISSING, PAIR):
         yield f"search {words}", lambda c, q=words: inbox.listing(c, who, Filter(q=q))
+
+
+def newest(conn: Connection, who: Actor) -> inbox.Row:
+    """A conversation the employee may see."""
+    return inbox.listing(conn, who, Filter(), limit=1)[0][0]
 
 
 #: Searches that do not stand on words alone.
