@@ -74,20 +74,40 @@ def page(
     """The first ``limit`` of each alternative, merged: each is the beginning of a stretch of one index, so nothing is sorted
     that does not belong to the page of some alternative. ``by_wait``: the longest waiting first, else the newest.
     """
-    first: sa.ColumnElement[int] = _c.waiting_since if by_wait else _c.last_message_id
-    parts = []
-    for conditions in alternatives:
-        part = _ordered(sa.select(_c.id, first.label("first")).where(*conditions), first, _c.id, by_wait)
-        if by_wait:
-            part = part.where(first.is_not(None))
-        if after:
-            here, there = sa.tuple_(first, _c.id), sa.tuple_(sa.literal(after[0]), sa.literal(after[1]))
-            part = part.where(here > there if by_wait else here < there)
-        parts.append(part.limit(limit))
+    parts = [_part(conditions, by_wait, after, limit) for conditions in alternatives]
     if len(parts) == 1:
         return parts[0]
     merged = union(parts)
     return _ordered(sa.select(merged.c.id, merged.c.first), merged.c.first, merged.c.id, by_wait).limit(limit)
+
+
+def _part(conditions: Conditions, by_wait: bool, after: tuple[int, int] | None, limit: int) -> sa.Select[Any]:
+    """The beginning of one stretch."""
+    first: sa.ColumnElement[int] = _c.waiting_since if by_wait else _c.last_message_id
+    part = _ordered(sa.select(_c.id, first.label("first")).where(*conditions), first, _c.id, by_wait)
+    if by_wait:
+        part = part.where(first.is_not(None))
+    if after:
+        here, there = sa.tuple_(first, _c.id), sa.tuple_(sa.literal(after[0]), sa.literal(after[1]))
+        part = part.where(here > there if by_wait else here < there)
+    return part.limit(limit)
+
+
+def reach(
+    conn: Connection, actor: Actor, wanted: Filter, more: Conditions, after: tuple[int, int] | None, limit: int
+) -> Conditions:
+    """How far back a page of the newest with common tags can reach; () when the newest of every stretch do not fill it.
+
+    Without it a team that never uses the tag would be read to its end, for the sake of a page that others fill.
+    """
+    bare = structs.replace(wanted, tag="", tags=())
+    parts = []
+    for conditions_ in stretches(actor, bare, [*conditions(actor, bare), *more]):
+        newest = _part(conditions_, False, after, 2 * limit).subquery()
+        parts.append(sa.select(newest.c.id, newest.c.first).where(*tagged(wanted, newest.c.id)))
+    merged = union(parts)
+    found = conn.execute(sa.select(merged.c.first).order_by(merged.c.first.desc()).limit(limit)).scalars().all()
+    return (_c.last_message_id >= found[-1],) if len(found) == limit else ()
 
 
 def _ordered(
@@ -202,15 +222,15 @@ def asked(actor: Actor) -> sa.ColumnElement[bool]:
     return mine.exists()
 
 
-def tagged(wanted: Filter) -> list[sa.ColumnElement[bool]]:
-    """It has every one of the tags.
+def tagged(wanted: Filter, number: sa.ColumnElement[int] = _c.id) -> list[sa.ColumnElement[bool]]:
+    """It (the conversation ``number``) has every one of the tags.
 
     No EXISTS: PostgreSQL would join all that have the tag with all conversations, and sort.
     """
     parts: list[sa.ColumnElement[bool]] = []
     for tag in all_tags(wanted):
         t = tags.alias()
-        own = sa.select(t.c.tag).where(t.c.conversation_id == _c.id, t.c.tag == tag).scalar_subquery()
+        own = sa.select(t.c.tag).where(t.c.conversation_id == number, t.c.tag == tag).scalar_subquery()
         parts.append(own.is_not(None))
     return parts
 

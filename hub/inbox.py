@@ -126,8 +126,11 @@ def _walk(
     start = after[2] if after else 0
     for part, (by_wait, more) in list(enumerate(parts))[start:]:
         begin = (after[0], after[1]) if after and part == start else None
-        some = filters.alternatives(conn, actor, wanted, more, by_wait)
-        rows_ = conn.execute(filters.page(some, by_wait, begin, limit - len(found))).all()
+        some, most = filters.alternatives(conn, actor, wanted, more, by_wait), limit - len(found)
+        if len(some) > 1 and not by_wait and filters.all_tags(wanted):
+            near = filters.reach(conn, actor, wanted, more, begin, most)
+            some = [(*conditions, *near) for conditions in some]
+        rows_ = conn.execute(filters.page(some, by_wait, begin, most)).all()
         found += [(row[0], (row[1], row[0], part)) for row in rows_]
         if len(found) >= limit:
             break

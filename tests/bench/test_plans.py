@@ -5,44 +5,23 @@ import itertools
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from bench.fill import BEGIN, SPAN, Filled, facts, fill
-from bench.words import COMMON, MISSING, PAIR, RARE
-from hub import (
-    board,
-    chapters,
-    conversations,
-    customers,
-    delivery,
-    directory,
-    events,
-    finding,
-    identity,
-    inbox,
-    journal,
-    looking,
-    outbox,
-    receipts,
-    timeline,
-)
-from hub.access import Actor, access_attachment, access_customer, access_message, load_teams
-from hub.collaboration import wake_snoozed
+from bench.fill import Filled, facts, fill
+from hub import finding, inbox, receipts, timeline
+from hub.access import Actor, belongs, load_teams
 from hub.core import Hub
 from hub.inbox import Filter
 from hub.messages import Receipt
-from hub.outbox import Draft, Stale
-from hub.tables import employees
-from hub.traffic import Traffic
-from hub.web import reads, searching
-from hub.web.places import Place
-from hub.web.stretches import Look
+from hub.tables import conversations as conversations_table
+from hub.tables import employees, tags
+from tests.bench.asked import Work, lists, loops, pages, simulated, stale
 from tests.bench.plans import MOST_ROWS, Statement, complaints, in_words, statements_of, undone
 from tests.servers import Postgres, apart
 
@@ -57,7 +36,6 @@ IN_ORDER = ("events after", "newest event", "journal list")
 #: Searches without words that look at the newest messages, so many for a page; or that look up a day among the events.
 NEWEST = ("from:person", "has:attachment", "before:", "after:")
 T = TypeVar("T")
-Work = Callable[[Connection], Any]
 
 
 @pytest.fixture(scope="module")
@@ -134,176 +112,6 @@ async def actor(hub: Hub, number: int) -> Actor:
         return Actor(row.id, row.name, row.email, row.role, load_teams(conn, number))
 
     return await hub.db.read(find)
-
-
-def filters(house: Filled) -> Iterator[Filter]:
-    """Every field alone and in the pairs that the screens offer, for both sorts."""
-    for sort in ("newest", "waiting"):
-        for status in ("", "open", "waiting", "snoozed", "closed"):
-            yield Filter(status=status, sort=sort)
-            for assignee in ("me", "none", house.agent):
-                yield Filter(status=status, assignee=assignee, sort=sort)
-            for team in house.teams[:1] + house.teams[-1:]:
-                yield Filter(status=status, team=team, sort=sort)
-                yield Filter(status=status, team=team, assignee="none", sort=sort)
-            yield Filter(status=status, channel=house.channels[0], sort=sort)
-            yield Filter(status=status, customer=house.big_customer, sort=sort)
-            for tag in ("invoice", "unusual"):
-                yield Filter(status=status, tag=tag, sort=sort)
-            yield Filter(status=status, unread=True, sort=sort)
-            yield Filter(status=status, team=house.teams[0], unread=True, sort=sort)
-    yield Filter(status="open", sort="waiting", rest=True)
-    yield Filter(status="open", sort="priority")
-    yield Filter(mentioned=True)
-
-
-def lists(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
-    for wanted in filters(house):
-        for page in (1, 2):
-            yield f"list {who.role} {wanted} page {page}", list_page(who, wanted, page)
-
-
-def list_page(who: Actor, wanted: Filter, page: int) -> Work:
-    def work(conn: Connection) -> None:
-        _, cursor = inbox.listing(conn, who, wanted, limit=20)
-        if page == 2 and cursor:
-            inbox.listing(conn, who, wanted, cursor, limit=20)
-
-    return work
-
-
-def pages(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
-    """What opening things asks."""
-    yield "counts", lambda c: inbox.counts(c, who)
-    yield "counts of views, waiting and due", lambda c: inbox.counts(c, who, saved(house))
-    yield "list, waiting and due", lambda c: inbox.listing(c, who, Filter(status="open", sort="due", rest=True))
-    yield "list, waiting long", lambda c: inbox.listing(c, who, Filter(status="open", waited=7_200_000))
-    for q in OPERATORS:
-        yield f"search {q}", lambda c, q=q: inbox.listing(c, who, Filter(q=q))
-        yield f"search page {q}", lambda c, q=q: searching.find(c, who, q, "", "")
-    yield "live board: waiting, queues, channels", lambda c: board.look(c, who, BEGIN + SPAN - SPAN // 50)
-    for due in ("soon", "late"):
-        yield f"waiting, due {due}", lambda c, d=due: inbox.listing(c, who, Filter(status="open", due=d))
-    yield (
-        "begun since",
-        lambda c: inbox.listing(c, who, Filter(since=BEGIN + SPAN - SPAN // 50, channel=house.channels[0])),
-    )
-    yield "page of a list", lambda c: reads.listed(c, who, Place("all"))
-    for history in ("one", "all"):
-        look = Look(history=history)
-        yield f"page of a conversation, {history}", lambda c, k=look: reads.opened(c, who, newest(c, who).id, k)
-    yield "news of a conversation", lambda c: reads.news(c, who, newest(c, who).id, Look(after=10), [1, 2, 3])
-    yield "page of a customer", lambda c: reads.person(c, who, newest(c, who).customer_id)
-    yield "conversation", lambda c: inbox.one(c, who, house.conversation)
-    yield "timeline", lambda c: timeline.of_conversation(c, house.conversation)
-    yield "timeline, before", lambda c: timeline.of_conversation(c, house.conversation, before=100_000)
-    yield "timeline, after", lambda c: timeline.of_conversation(c, house.conversation, after=10)
-    yield "heights", lambda c: looking.heights_of(c, [1, 2, 3])
-    yield "senders", lambda c: looking.shown_senders(c, who, ["email:a@b.example"])
-    yield "heads", lambda c: chapters.heads(c, [1, 2, 3])
-    for customer in (house.big_customer, house.customer):
-        yield "customer timeline", lambda c, n=customer: timeline.of_customer(c, who, n)
-        yield "customer", lambda c, n=customer: access_customer(c, who, n)
-        yield "earlier chapters", lambda c, n=customer: chapters.earlier(c, who, n, 0, 2**62)
-    yield "message", lambda c: access_message(c, who, 3)
-    yield "attachment", lambda c: access_attachment(c, who, 3)
-    for begin in ("filled-77", "api:filled-77", "nobody"):
-        yield f"customers {begin}", lambda c, q=begin: customers.listing(c, who, q, 2**62, 50)
-    for words in (RARE, COMMON, MISSING, PAIR):
-        yield f"search {words}", lambda c, q=words: inbox.listing(c, who, Filter(q=q))
-
-
-def newest(conn: Connection, who: Actor) -> inbox.Row:
-    """A conversation the employee may see."""
-    return inbox.listing(conn, who, Filter(), limit=1)[0][0]
-
-
-#: Searches that do not stand on words alone.
-OPERATORS = (
-    "is:unread",
-    "is:open channel:api",
-    "tag:invoice is:open",
-    f"tag:invoice {COMMON}",
-    "from:person",
-    "from:customer",
-    "has:attachment",
-    "before:2024-01-01",
-    f"{COMMON} after:2024-03-01",
-    f'"{PAIR}"',
-    "+49 151 22648810",
-    "#7",
-    "is:mentioned",
-)
-
-
-def saved(house: Filled) -> dict[str, Filter]:
-    """Ten views such as people save."""
-    return {
-        "view:1": Filter(status="open", team=house.teams[0], sort="waiting", rest=True),
-        "view:2": Filter(status="open", channel=house.channels[0]),
-        "view:3": Filter(status="open", tag="invoice"),
-        "view:4": Filter(status="open", tag="unusual"),
-        "view:5": Filter(status="open", unread=True),
-        "view:6": Filter(status="open", waited=7_200_000),
-        "view:7": Filter(status="open", due="late"),
-        "view:8": Filter(status="open", due="soon"),
-        "view:9": Filter(status="waiting", assignee="me"),
-        "view:10": Filter(assignee="none", channel=house.channels[1], unread=True),
-    }
-
-
-def loops(house: Filled, hub: Hub) -> Iterator[tuple[str, Work]]:
-    """What the loops ask, batch after batch."""
-    many = [f"api:filled-{n}" for n in range(50)]
-    channels = list(house.channels)
-    yield "events after", lambda c: events.after(c, 100, 500)
-    yield "newest event", events.latest
-    yield "identities", lambda c: identity.find(c, many)
-    yield "erased", lambda c: identity.erased(c, many)
-    yield "dedupe", lambda c: conversations.referred(c, [f"{channels[0]}:f{n}" for n in range(50)], [])
-    yield "references", lambda c: conversations.referred(c, [], [f"x{n}" for n in range(50)])
-    yield "running", lambda c: conversations.lock_for(c, [1, 2], list(range(40, 90)), channels, 10**12)
-    yield "participants", lambda c: conversations.participants_of(c, [1, 2, 3])
-    yield "own", lambda c: journal.own(c, [1, 2, 3])
-    yield "mark read", lambda c: journal.mark_read(c, [1, 2, 3])
-    yield "orphans", orphaned
-    yield "journal list", lambda c: journal.listing(c, None)
-    yield "journal list failed", lambda c: journal.listing(c, "failed")
-    yield "claim", lambda c: claimed(c, hub)
-    yield "receipts", lambda c: receipts.apply(c, [(channels[n % 5], Receipt(f"f{n}", "read")) for n in range(50)])
-    yield "wake", wake_snoozed
-    yield "free journal", journal.free_leases
-    yield "free deliveries", delivery.free_leases
-    yield "simulation", simulated
-
-
-def orphaned(conn: Connection) -> None:
-    conn.execute(sa.text("UPDATE journal /* set up */ SET state = 'kept' WHERE id < 20"))
-    assert journal.claim_orphans(conn, 1000, 200)
-
-
-def simulated(conn: Connection) -> None:
-    middle = BEGIN + SPAN // 2
-    past = Traffic(directory.current(conn), middle, middle + SPAN)
-    assert past.run_up(conn, 20) is not None
-    assert len(past.page(conn, 20)[1]) == 20
-
-
-def claimed(conn: Connection, hub: Hub) -> None:
-    conn.execute(sa.text("UPDATE deliveries /* set up */ SET state = 'queued' WHERE id < 6200"))
-    assert delivery.claim(conn, hub, 5)
-
-
-NOBODY = Actor(0, "Nobody", "nobody@firm.example", "admin")
-
-
-def stale(conn: Connection, conversation: int) -> None:
-    home = conversations.lock_one(conn, conversation)
-    assert home is not None
-    with pytest.raises(Stale):
-        outbox._refuse_stale(conn, NOBODY, home, Draft("x", "x", seen=1))
-    with pytest.raises(Stale):
-        outbox._refuse_stale(conn, NOBODY, home, Draft("x", "x", seen=1, minds="colleagues"))
 
 
 async def wrong(hub: Hub, works: Iterator[tuple[str, Work]], together: int = 1) -> list[str]:
@@ -403,3 +211,29 @@ async def complains(hub: Hub, house: Filled, index: str, name: str) -> None:
     await hub.db.write(lambda c: c.execute(sa.text(f"DROP INDEX {index}")))
 
     assert await wrong(hub, iter([(name, works[name])]))
+
+
+async def test_the_pages_of_a_common_tag_are_the_whole_list_in_order(
+    hub: Hub, house: Filled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody with two teams, one of which never uses the tag: no conversation is missing, none comes twice."""
+    monkeypatch.setattr("hub.filters.MOST_TAGGED", 10)
+    who = await actor(hub, house.agent)
+
+    def all_pages(conn: Connection) -> list[int]:
+        found: list[int] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page, cursor = inbox.listing(conn, who, Filter(tag="invoice"), cursor, limit=7)
+            found += [row.id for row in page]
+        return found
+
+    def plainly(conn: Connection) -> list[int]:
+        c, t = conversations_table.c, tags.c
+        having = sa.select(t.conversation_id).where(t.tag == "invoice")
+        order = (c.last_message_id.desc(), c.id.desc())
+        return list(conn.execute(sa.select(c.id).where(c.id.in_(having), belongs(who)).order_by(*order)).scalars())
+
+    expected = await hub.db.read(plainly)
+    assert len(expected) > 100
+    assert await hub.db.read(all_pages) == expected
