@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in $(PYTHONS); do if $$p -c '$(RECENT)' >/dev/null 2>&1;
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help setup run demo test quick browser chaos check bench pins clean
+.PHONY: help setup run demo test quick rest browser chaos check bench pins clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -41,11 +41,14 @@ run: setup ## serve on the built-in defaults (SQLite in ./data, http://localhost
 demo: setup ## serve a throw-away database with sample data and simulated providers
 	$(BIN)/hub demo $(ARGS)
 
-test: setup ## every test but those that take minutes: quick, then browser
-	@result=0; for suite in quick browser; do $(MAKE) --no-print-directory $$suite || result=1; done; exit $$result
+test: setup ## every test but those that take minutes: quick, rest and browser
+	@result=0; for suite in quick rest browser; do $(MAKE) --no-print-directory $$suite || result=1; done; exit $$result
 
-quick: setup ## the quick suite, on SQLite and PostgreSQL
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow and not chaos and not browser' $(ARGS)
+quick: setup ## the quick suite: half of it on SQLite, half on PostgreSQL
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow and not chaos and not browser and not rest' $(ARGS)
+
+rest: setup ## the quick suite on the other database each, and what takes longer
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'rest and not slow and not chaos and not browser' $(ARGS)
 
 browser: setup ## the tests in Chromium
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m 'browser and not slow' $(ARGS)

@@ -172,22 +172,27 @@ def _sqlite_engine(path: Path, size: int, *, immediate: bool) -> Engine:
     return engine
 
 
+#: Connections to PostgreSQL that a process keeps, and how many more it opens while all of them are busy.
+CONNECTIONS, MORE = 12, 4
+
+
 class PostgresDatabase(Database):
     """PostgreSQL over asyncpg. Every wait has an end: connecting 2 s, a statement 3 s, a lock 3 s, the whole `PATIENCE`."""
 
     kind = "postgresql"
 
-    def __init__(self, url: str, size: int = 12) -> None:
+    def __init__(self, url: str) -> None:
         self.url = make_url(url)
         #: also those that nobody waits for any more: they are letting go of their connections
         self._running: set[asyncio.Task[Any]] = set()
         # not by sqlalchemy.ext.asyncio, which loads the whole ORM: a fifth of the time that a start takes
         self._engine = sa.create_engine(
             self.url.set(drivername="postgresql+asyncpg"),
-            pool_size=size,
-            max_overflow=4,
+            pool_size=CONNECTIONS,
+            max_overflow=MORE,
             pool_timeout=PATIENCE,
             pool_pre_ping=True,
+            pool_use_lifo=True,  # the connection used last knows the statements already
             query_cache_size=1500,
             hide_parameters=True,
             connect_args={

@@ -12,6 +12,7 @@ import os
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,15 @@ def pytest_configure(config: pytest.Config) -> None:
         Path(folder).chmod(0o755)
         os.environ["HUB_TEST_RUN"] = folder
         config.add_cleanup(lambda: end_left_over(Path(folder)))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What runs on both databases is in the quick suite on one of them, half of it on each; the other one is `rest`."""
+    for item in items:
+        given = getattr(item, "callspec", None)
+        kind = next((str(p) for p in given.params.values() if p in KINDS), "") if given else ""
+        if kind and len(KINDS) == 2 and KINDS[zlib.crc32(item.nodeid.replace(kind, "").encode()) % 2] != kind:
+            item.add_marker("rest")
 
 
 def keep_bytecode() -> None:
@@ -143,6 +153,17 @@ async def migrate(url: str) -> None:
         await upgrade(database)
     finally:
         await database.close()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def few_connections() -> Iterator[None]:
+    """Every test opens its hub anew, and a connection to PostgreSQL is dear: three show what twelve do. Processes have all."""
+    from hub import database
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(database, "CONNECTIONS", 3)
+        patch.setattr(database, "MORE", 0)
+        yield
 
 
 @pytest.fixture(params=KINDS)

@@ -12,10 +12,12 @@ from pathlib import Path
 
 import aiohttp
 import psutil
+import pytest
 
 from tests.fakes import until
 
 
+@pytest.mark.rest
 async def test_the_demo_serves_a_firm_with_mails_answers_and_a_password(tmp_path: Path) -> None:
     env = {**os.environ, "HUB_LISTEN": "127.0.0.1:0", "TMPDIR": str(tmp_path)}
     demo = await asyncio.create_subprocess_exec(

@@ -29,7 +29,7 @@ KINDS = os.environ.get("HUB_TEST_DATABASES", "sqlite,postgresql").split(",")
 MESSAGES = 20_000
 numbers = itertools.count(1)
 #: One worker fills, not each of them.
-pytestmark = pytest.mark.xdist_group("plans")
+pytestmark = [pytest.mark.rest, pytest.mark.xdist_group("plans")]
 EMPTY = {"ids": 0, "people": 0, "conversations": 0, "journal": 0}
 #: These want the next or the last rows of a table, whatever they are.
 IN_ORDER = ("events after", "newest event", "journal list")

@@ -10,6 +10,7 @@ from tests.chaos.forks import Forks
 SMALL = Plan(kills=3, messages=300, customers=12, drain=30)
 
 
+@pytest.mark.rest
 @pytest.mark.xdist_group("forks")
 @pytest.mark.parametrize("mutant", ["", "ack-early", "no-idempotency"])
 async def test_a_few_kills_lose_and_double_nothing_unless_sabotaged(mutant: str, forks: Forks) -> None:

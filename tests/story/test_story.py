@@ -15,6 +15,7 @@ from tests.fakes import need
 HERE = Path(__file__).parent
 
 
+@pytest.mark.rest
 @pytest.mark.timeout(180)
 def test_the_story_is_true(dovecot: Any, corpora: Path) -> None:
     need("curl")

@@ -121,6 +121,7 @@ def addresses(site: Site, number: int) -> tuple[list[str], list[str]]:
     return get, post
 
 
+@pytest.mark.rest
 async def test_nonsense_in_any_address_form_or_header_is_never_our_fault(site: Site) -> None:
     number = await site.say()
     anna = await site.signed_in()

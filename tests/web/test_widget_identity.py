@@ -23,7 +23,7 @@ def token(secret: str = SECRET, head: Any = None, **claims: Any) -> str:
     import hashlib
     import hmac
 
-    given = {"sub": "42", "exp": time.time() + 300, **claims}
+    given = {"sub": "42", "exp": time.time() + 3600, **claims}
     body = f"{_part(head or {'alg': 'HS256', 'typ': 'JWT'})}.{_part({k: v for k, v in given.items() if v is not None})}"
     mac = hmac.digest(secret.encode(), body.encode(), hashlib.sha256)
     return f"{body}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}"
