@@ -4,7 +4,6 @@ import { apply, currentRow, rows } from './list.js'
 import { step } from './nav.js'
 
 const PAUSE = 1500
-const REPEATS = /^(next|previous|item_|theirs_)/
 const own = new Map()
 let bound = [], names = {}, begun = '', until = 0
 
@@ -42,7 +41,8 @@ function pressed(event) {
   const key = spelled(event)
   if (event.defaultPrevented || event.isComposing || !key || $('dialog[open]')) return
   const writing = typing(event.target)
-  if (key.length === 1 && performance.now() < until) {
+  if (event.repeat && key === 'Enter' && event.target.closest?.('button,a,summary')) { event.preventDefault(); return }
+  if (key.length === 1 && !event.repeat && performance.now() < until) {
     const found = bound.find(b => b.keys.includes(`${begun} ${key}`))
     until = 0
     if (found && run(found.id)) { event.preventDefault(); return }
@@ -50,14 +50,16 @@ function pressed(event) {
   const found = bound.find(b => b.keys.includes(key) && (!writing || key.startsWith('mod+') || key === 'Escape') && fits(b, event) && (own.has(b.id) || control(b.id)))
   if (found) {
     event.preventDefault()
-    if (!event.repeat || REPEATS.test(found.id)) run(found.id)
+    if (!event.repeat) run(found.id)
   } else if (!writing && bound.some(b => b.keys.some(k => k.startsWith(`${key} `)))) {
     begun = key
     until = performance.now() + PAUSE
   }
 }
 
-const fits = (b, event) => b.scope === 'everywhere' || (b.scope === 'composer' ? !!event.target.closest?.('#composer') : !!$('[data-conversation]'))
+/** Where one reads, arrows scroll; elsewhere they go through the list, if there is one. */
+const scrolls = event => event.key.startsWith('Arrow') && (!rows().length || !!event.target.closest?.('.scroll:not(#listscroll)'))
+const fits = (b, event) => scrolls(event) ? false : b.scope === 'everywhere' || (b.scope === 'composer' ? !!event.target.closest?.('#composer') : !!$('[data-conversation]'))
 
 /** A key as people read it: Strg K, Umschalt J. */
 export function readable(key) {

@@ -73,6 +73,12 @@ function put(doc, address, focus) {
   if (focus) $('h1', section)?.focus()
 }
 
+/** Go there by loading a page; there the focus is in the list again. */
+function load(href) {
+  sessionStorage.focus = 'list'
+  location.href = href
+}
+
 /** Back to the list alone, as it stood. */
 function close() {
   if (!empty) { location.reload(); return }
@@ -127,7 +133,7 @@ export function start() {
       close()
       tell('hub:changed')
       if (document.activeElement === body) rows()[0]?.focus({ preventScroll: true })
-    } else location.href = url.href
+    } else load(url.href)
   })
   document.addEventListener('hub:hint', event => {
     forget(event.detail.conversation)
@@ -145,6 +151,7 @@ export function start() {
     else if (url.pathname === $('#rows').dataset.path) close()
     else location.reload()
   })
+  if (sessionStorage.focus) { delete sessionStorage.focus; ((currentRow() || rows()[0]) ?? $('#listscroll'))?.focus({ preventScroll: true }) }
   const opened = $('[data-conversation]')
   if (opened) tell('hub:opened', { number: opened.dataset.conversation, section: opened })
 }
