@@ -114,7 +114,7 @@ function toEnd() {
 
 function markSeen() {
   const mine = here
-  if (!mine || past() || document.visibilityState !== 'visible' || !document.hasFocus()) return
+  if (!mine || mine.unread || past() || document.visibilityState !== 'visible' || !document.hasFocus()) return
   clearTimeout(seenTimer)
   seenTimer = setTimeout(() => { if (here === mine) fetch(`/c/${mine.number}/seen`, { method: 'POST', headers: { 'X-Hub': 'part' } }).catch(() => {}) }, 400)
 }
@@ -128,6 +128,7 @@ async function send(form, event) {
   const data = () => new FormData(form, event.submitter?.form === form ? event.submitter : null)
   const pressed = compose ? null : new URLSearchParams(data())
   button.disabled = true
+  if ('unread' in form.dataset) { mine.unread = true; clearTimeout(seenTimer) }
   const hook = { form, ready: true }
   try {
     if (compose) { tell('hub:sending', hook); if (!await hook.ready) return }
@@ -135,6 +136,7 @@ async function send(form, event) {
     if (here !== mine) { if (compose && answer.ok) tell('hub:sent', { form, away: true }); refreshList(); return }
     if (!compose) form.closest('details.menu')?.removeAttribute('open')
     form.closest('.ask')?.remove()
+    if (!answer.ok) mine.unread = false
     if (!answer.ok && !$('#composer', doc)) { trouble($('#failure-words', doc)?.textContent.trim() || body.dataset.lost); return }
     if (!$('#composer', doc) || $('[data-conversation]', doc).dataset.conversation !== mine.number) { tell('hub:go', { url: answer.url, doc }); return }
     head(doc, true)
