@@ -31,6 +31,7 @@ employees = Table(
     words("keyboard"),
     words("history"),
     words("after_work"),
+    words("appearance"),
 )
 
 presence = Table(

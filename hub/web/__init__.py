@@ -7,6 +7,7 @@ from aiohttp import web
 from hub import sessions
 from hub.http import FAILURE, HOUSE
 from hub.web import (
+    appearance,
     asking,
     board,
     brand,
@@ -97,6 +98,7 @@ def add_routes(app: web.Application) -> None:
     post(r"/actions/{number:\d+}/undo", screen(working.undo))
     post(r"/actions/{number:\d+}/cancel", screen(bulk.cancel))
     post("/me/after", screen(working.set_after))
+    post("/me/appearance", screen(appearance.set_appearance))
     get(r"/customers/{number:\d+}", screen(pages.customer_page))
     get("/palette", screen(palette.palette_part))
     get("/search", screen(searching.search_page))

@@ -131,7 +131,9 @@ def _list_name(request: web.Request, actor: Actor, place: Place, listed: Listed 
 
 async def _listed(request: web.Request, actor: Actor, place: Place) -> Listed:
     try:
-        return await request.app[HOUSE].hub.db.read(reads.listed, actor, place, request.query.get("cursor", "")[:100])
+        rows = min(max(positive(request.query.get("n", "")), reads.ROWS), reads.MOST_ROWS)
+        cursor = request.query.get("cursor", "")[:100]
+        return await request.app[HOUSE].hub.db.read(reads.listed, actor, place, cursor, rows)
     except ValueError as error:
         raise Problem(400, str(error)) from error
 

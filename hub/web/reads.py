@@ -23,7 +23,8 @@ from hub.tables import events as events_table
 from hub.timeline import Item, MessageView
 from hub.views import View
 from hub.ways import Way
-from hub.web import panel, stretches
+from hub.web import appearance, panel, stretches
+from hub.web.appearance import Appearance
 from hub.web.choices import Choices, choices
 from hub.web.mates import Mate, mates
 from hub.web.panel import Panel
@@ -31,8 +32,8 @@ from hub.web.places import Place, Team
 from hub.web.stretches import CATCH_UP, Look, Timeline
 from hub.web.views import Names
 
-#: Rows of a list on one page.
-ROWS = 50
+#: Rows of a list on one page, and at most in one answer when a screen that has shown more looks again.
+ROWS, MOST_ROWS = 50, 300
 
 
 class Around(Struct, frozen=True):
@@ -45,6 +46,7 @@ class Around(Struct, frozen=True):
     keys: str
     waiting: int
     views: tuple[View, ...] = ()
+    look: Appearance = Appearance()
 
 
 class Listed(Struct, frozen=True):
@@ -111,7 +113,8 @@ def around(conn: Connection, actor: Actor) -> Around:
     """The sidebar: counts, and the actor's teams (for those who see everything: all)."""
     shown = tuple(t for t in _teams(conn) if actor.sees_all or t.id in actor.teams)
     doing = presence.one(conn, actor.id)  # whoever asks for a page is here, even before their stream says so
-    keys = conn.execute(sa.select(employees.c.keyboard).where(employees.c.id == actor.id)).scalar() or ""
+    own = sa.select(employees.c.keyboard, employees.c.appearance).where(employees.c.id == actor.id)
+    keys, look = conn.execute(own).one_or_none() or ("", "")
     saved = views.listing(conn, actor, views.SHOWN)
     return Around(
         inbox.counts(conn, actor, views.countable(conn, actor, saved)),
@@ -121,6 +124,7 @@ def around(conn: Connection, actor: Actor) -> Around:
         keys,
         waiting_for(conn, actor.id),
         tuple(saved),
+        appearance.decoded(look),
     )
 
 

@@ -1,6 +1,7 @@
 // The client: hears the live stream, fetches what changed, puts it in without losing what somebody types.
 // Everything works without it, by plain forms and links. The server joins the modules into this one file.
 import { start as list } from './list.js'
+import { start as amount } from './amount.js'
 import { start as convo } from './convo.js'
 import { start as timeline } from './timeline.js'
 import { start as mail } from './mail.js'
@@ -8,6 +9,7 @@ import { start as pictures } from './pictures.js'
 import { start as sound } from './sound.js'
 import { start as composer } from './composer.js'
 import { start as board } from './board.js'
+import { start as look } from './look.js'
 import { start as screens } from './screens.js'
 import { start as toasts } from './toast.js'
 import { start as work } from './work.js'
@@ -25,4 +27,4 @@ import { start as keys } from './keys.js'
 import { start as palette } from './palette.js'
 import { start as people } from './people.js'
 
-for (const begin of [list, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, screens, toasts, work, bulk, keys, palette, people, nav, mentions, drawers, stream]) begin()
+for (const begin of [list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, look, screens, toasts, work, bulk, keys, palette, people, nav, mentions, drawers, stream]) begin()

@@ -3,7 +3,8 @@ import { $, $$, body, fetchPart, replace } from './dom.js'
 
 const REST = 1500
 const hovers = matchMedia('(hover: hover)').matches
-let timer = 0, again = false, pressed = -REST, waiting = null, resting = 0
+const ROWS = 50
+let timer = 0, turn = 0, again = false, pressed = -REST, waiting = null, resting = 0
 
 export const rows = () => $$('#rows > li > a.it')
 export const currentRow = () => $('#rows a.it[aria-current]')
@@ -22,9 +23,11 @@ const still = () => (hovers && $('#listscroll')?.matches(':hover')) || performan
 
 async function load() {
   const list = $('#rows')
-  if (!list || new URLSearchParams(location.search).has('cursor')) return
-  const { answer, doc } = await fetchPart(list.dataset.rows)
+  if (!list) return
+  const mine = turn
+  const { answer, doc } = await fetchPart(part(list.dataset.from, Math.max(list.children.length, ROWS)))
   if (!answer.ok || $('#rows') !== list) return
+  if (mine !== turn) { again = true; return }
   const fresh = $('#rows', doc)
   markCurrent(currentRow()?.closest('li').id.slice(1), fresh)
   const moved = update(list, fresh)
@@ -34,6 +37,15 @@ async function load() {
   else rest()
   count(moved)
   title()
+}
+
+/** The address of a part of the list: so many rows from a cursor on. */
+export const part = (from, count) => `${$('#rows').dataset.rows}&cursor=${from || ''}&n=${count}`
+
+/** Other rows are there than before: what was asked for meanwhile is old, what waits to be put in order is asked for again. */
+export function grown() {
+  turn += 1
+  if (waiting) refreshList()
 }
 
 /** Write into the rows that are there what they say now; how many stand elsewhere, are new or gone. */

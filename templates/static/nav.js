@@ -1,6 +1,7 @@
 // From one conversation to another without loading a page: its panes are fetched, put in, and the address says where one is.
 import { $, $$, fetchPart, tell, body } from './dom.js'
 import { saved } from './draft.js'
+import { more } from './amount.js'
 import { currentRow, rows, title } from './list.js'
 
 const REST = 80, FRESH = 10000
@@ -98,6 +99,7 @@ function close() {
 /** The next (1) or previous (-1) conversation of the list, without taking the focus out of the list. */
 export function step(by) {
   const all = rows(), at = all.indexOf(document.activeElement?.closest?.('a.it') || currentRow())
+  if (by > 0 && at === all.length - 1 && at >= 0) { more(true).then(grew => { if (grew) step(by) }); return }
   const row = all[Math.min(Math.max((at < 0 && by < 0 ? 0 : at) + by, 0), all.length - 1)]
   if (!row || row === currentRow()) return
   row.focus({ preventScroll: true })

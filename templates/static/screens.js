@@ -1,4 +1,4 @@
-// What single screens need: a customer's page, a simulation that runs, tables sorted by hand, menus, copying, appearance.
+// What single screens need: a customer's page, a simulation that runs, tables sorted by hand, menus, copying.
 import { $, $$, fetchPart } from './dom.js'
 import { frames } from './mail.js'
 import { keep } from './timeline.js'
@@ -57,19 +57,6 @@ function sortable(order) {
   }
 }
 
-// ── appearance ───────────────────────────────────────────────────────────────────────────────────────────────────
-function appearance(theme) {
-  theme.hidden = false
-  const now = document.documentElement.dataset.theme || ''
-  for (const input of $$('input', theme)) {
-    input.checked = input.value === now
-    input.onchange = () => {
-      input.value ? localStorage.setItem('theme', input.value) : localStorage.removeItem('theme')
-      input.value ? document.documentElement.dataset.theme = input.value : delete document.documentElement.dataset.theme
-    }
-  }
-}
-
 // ── menus ────────────────────────────────────────────────────────────────────────────────────────────────────────
 function escape() {
   for (const box of $$('.whybox')) {
@@ -99,6 +86,5 @@ export function start() {
   $('.views [aria-current]')?.scrollIntoView({ inline: 'center', block: 'nearest' })
   const today = $('.gantt thead .td')
   if (today) today.closest('.tw').scrollLeft = today.offsetLeft - 160
-  if ($('#theme')) appearance($('#theme'))
   $$('[data-copy]').forEach(b => { b.hidden = false })
 }

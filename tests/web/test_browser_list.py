@@ -1,0 +1,153 @@
+"""The list in a real browser: as many rows as somebody looks at, live on every page of it, and as dense as they like it."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+import sqlalchemy as sa
+
+from tests.fakes import until
+from tests.web.conftest import Site
+from tests.web.test_browser import (  # noqa: F401
+    chrome,
+    database_kind,
+    one_browser,
+    signed_in,
+    site,
+    until_true,
+)
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(180),
+    pytest.mark.may_block,
+    pytest.mark.xdist_group("browser"),
+    pytest.mark.asyncio(loop_scope="module"),
+]
+
+COUNT = "document.querySelectorAll('#rows > li').length"
+END = "(s => { s.scrollTop = s.scrollHeight })(document.querySelector('#listscroll'))"
+
+
+async def crowd(site: Site, count: int) -> list[int]:  # noqa: F811
+    """Conversations of as many customers, who wrote at once; as they stand in the list, the one that waits longest first."""
+    said = [{"id": f"x{n}", "from": {"address": f"x{n}", "name": f"Person {n}"}, "text": "Hi"} for n in range(count)]
+    for begin in range(0, count, 50):
+        body = json.dumps({"messages": said[begin : begin + 50]}).encode()
+        signed = {"X-Hub-Signature-256": "sha256=" + hmac.new(b"s3", body, hashlib.sha256).hexdigest()}
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as http:
+            url = f"{site.base}/webhooks/api/{site.channel.config.key}"
+            async with http.post(url, data=body, headers=signed) as answer:
+                assert answer.status < 300
+    order = sa.text("SELECT id FROM conversations ORDER BY waiting_since, id")
+
+    async def all_there() -> list[int]:
+        found = await site.server.hub.db.read(lambda c: list(c.execute(order).scalars()))
+        return found if len(found) == count else []
+
+    return list(await until(all_there))
+
+
+async def test_further_rows_come_when_the_end_is_near_and_stay_live(chrome: Any, site: Site) -> None:  # noqa: F811
+    numbers = await crowd(site, 130)
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/c/{numbers[0]}?in=all")
+    assert await page.evaluate(COUNT) == 50
+    await page.evaluate("window.same = true")
+
+    await page.evaluate(END)
+    await until_true(page, f"{COUNT} === 100")
+    await page.evaluate(END)
+    await until_true(page, f"{COUNT} === 130")
+    assert await page.locator("#pager a").count() == 0
+    await site.say("Again", "x120", "Person 120", subject="New words")
+    await page.wait_for_selector(f"#c{numbers[120]} .pv >> text=Again")
+
+    assert await page.evaluate(COUNT) == 130
+    assert await page.locator(f"[data-conversation='{numbers[0]}']").count() == 1
+    assert await page.evaluate("window.same") is True
+    assert page.complaints == []
+
+
+async def test_next_at_the_last_row_loads_more_and_a_page_never_holds_more_than_it_may(
+    chrome: Any,  # noqa: F811
+    site: Site,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    numbers = await crowd(site, 310)
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/inbox/all?sort=waiting")
+    for rows in (100, 150, 200, 250, 300):
+        await page.evaluate(END)
+        await until_true(page, f"{COUNT} === {rows}")
+    await page.focus(f"#c{numbers[299]} a")
+    await page.keyboard.press("j")
+    await page.wait_for_selector(f"[data-conversation='{numbers[300]}']")
+    assert await page.evaluate(COUNT) == 10
+    assert await page.evaluate("document.activeElement.closest('li').id") == f"c{numbers[300]}"
+
+    await page.mouse.move(900, 600)
+    await site.say("Again", "x305", "Person 305")
+    await page.wait_for_selector(f"#c{numbers[305]} .pv >> text=Again")
+    await page.click("#onward a")
+    await page.wait_for_selector(f"#c{numbers[0]}")
+    assert await page.evaluate(COUNT) == 50
+    assert await page.locator(f"[data-conversation='{numbers[300]}']").count() == 1
+    assert page.complaints == []
+
+
+async def test_further_rows_are_a_link_where_no_script_runs(site: Site) -> None:  # noqa: F811
+    numbers = await crowd(site, 60)
+    anna = await site.signed_in()
+
+    first = await anna.get("/inbox/all")
+    second = await anna.get(first.one("#pager a").attributes["href"])
+
+    assert [row.attributes["id"] for row in second.all("#rows > li")] == [f"c{n}" for n in numbers[50:]]
+    assert second.one("#onward a").attributes["href"] == "/inbox/all"
+    more = await anna.get(second.one("#rows").attributes["data-rows"] + "&n=999999999999")
+    assert len(more.all("#rows > li")) == 60
+
+
+async def test_density_and_theme_are_kept_for_the_person_on_the_server(chrome: Any, site: Site) -> None:  # noqa: F811
+    number = await site.say("Hello")
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/inbox/all")
+    height = f"document.querySelector('#c{number} a').offsetHeight"
+    assert await page.evaluate(height) == 78
+    await page.keyboard.press("Control+k")
+    await page.keyboard.type("rows compact")
+    async with page.expect_response("**/me/appearance"):
+        await page.keyboard.press("Enter")
+    assert await page.evaluate(height) == 58
+    await page.goto(f"{site.base}/me")
+    async with page.expect_response("**/me/appearance"):
+        await page.select_option("[name=theme]", "dark")
+
+    other = await signed_in(chrome, site)
+    await other.goto(f"{site.base}/inbox/all")
+    assert await other.evaluate(height) == 58
+    assert await other.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+    jonas = await (await site.signed_in("jonas@firm.example")).get("/inbox/all")
+    assert "data-density" not in jonas.one("html").attributes
+    assert page.complaints + other.complaints == []
+
+
+async def test_appearance_is_chosen_without_script_and_nonsense_is_refused(site: Site) -> None:  # noqa: F811
+    anna = await site.signed_in()
+    page = await anna.get("/me")
+
+    page = await anna.send(page, "#appearance", theme="light", density="compact")
+    root = page.one("html").attributes
+    assert (root["data-theme"], root["data-density"]) == ("light", "compact")
+    page = await anna.send(page, "#appearance", theme="system", density="")
+    assert page.one("html").attributes["data-theme"] == ""
+    assert (await anna.post("/me/appearance", {"theme": "pink"})).status == 400
+    assert (await anna.post("/me/appearance", {"density": "x" * 5000})).status == 400
+    assert (await anna.post("/me/appearance", {"list": "99999"})).status == 200
+    assert "--wl:560px" in (await anna.get("/me")).text
