@@ -14,6 +14,7 @@ from hub import (
     collaboration,
     continuity,
     drafts,
+    failures,
     holds,
     once,
     overdue,
@@ -58,6 +59,7 @@ def _telling(work: Callable[[Connection], int]) -> Callable[[Hub], Awaitable[Non
 
 JOBS = [
     Job("wake", 5, _telling(collaboration.wake_snoozed)),
+    Job("failures", 1, _telling(failures.reopen)),
     Job("absences", 5, _telling(absences.turn)),
     Job("silent", 30, _telling(absences.silent)),
     Job("offers", 1, _telling(claims.expire)),

@@ -337,7 +337,8 @@ def settle(conn: Connection, outcomes: Sequence[Outcome]) -> None:
                 "new_state": o.state,
                 "pid": o.provider_id,
                 "why": clean_line(o.error, 1000),
-                "due": moment + int(o.wait * 1000) if o.wait else 0,
+                # what has failed is due too: see hub.failures
+                "due": moment + int(o.wait * 1000) if o.wait or o.state == "failed" else 0,
                 "at": moment,
             }
             for o in outcomes

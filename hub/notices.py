@@ -9,8 +9,9 @@ from typing import Literal
 
 from msgspec import Struct
 
-#: What can happen to somebody. ``message``: a customer wrote; ``queue``: one nobody has; ``due`` and ``overdue``: a promised reply.
-Kind = Literal["message", "queue", "call", "mention", "assigned", "due", "overdue", "visitor", "channel"]
+#: What can happen to somebody. ``message``: a customer wrote; ``failed``: what we wrote did not arrive; ``queue``: one nobody has;
+#: ``due`` and ``overdue``: a promised reply.
+Kind = Literal["message", "failed", "queue", "call", "mention", "assigned", "due", "overdue", "visitor", "channel"]
 #: What a person has before their eyes: this very conversation, something else of the hub, or nothing of it.
 Front = Literal["this", "other", "away"]
 Sound = Literal["", "message", "queue", "call"]
@@ -64,6 +65,7 @@ TONES = ("drop", "wood", "bell")
 #: What is told by default, by kind and role. Whatever is not here is told nobody.
 TABLE: dict[tuple[str, str], Notice] = {
     ("message", "mine"): Notice(desktop=True, sound="message", push=True),
+    ("failed", "mine"): Notice(desktop=True, sound="message", push=True),
     ("queue", "team"): Notice(sound="queue"),
     ("call", "mine"): Notice(desktop=True, sound="call", push=True),
     ("mention", "mine"): Notice(desktop=True, push=True),

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from hub import directory, mentions
 from hub.directory import Directory
-from hub.events import Event
+from hub.events import SHOWN, Event
 from hub.notices import Case, Kind, Wishes
 from hub.sql import among
 from hub.tables import channels, conversations, customers, employees, messages, notice_wishes
@@ -21,15 +21,23 @@ from hub.text import preview
 
 #: Events that somebody may have to be told of.
 KINDS = frozenset(
-    {"message.received", "note.added", "conversation.assigned", "sla.warned", "sla.breached", "channel.trouble"}
+    {
+        "message.received",
+        "delivery.failed",
+        "note.added",
+        "conversation.assigned",
+        "sla.warned",
+        "sla.breached",
+        "channel.trouble",
+    }
 )
 #: Of several cases of one person and conversation the loudest is told.
-_LOUDEST = ("call", "mention", "message", "overdue", "assigned", "visitor", "due", "queue", "channel")
+_LOUDEST = ("call", "mention", "failed", "message", "overdue", "assigned", "visitor", "due", "queue", "channel")
 
 
 class Told(Struct, frozen=True):
     """A case of one person, with what is said of it. ``event`` is the one behind it; ``title`` is whom it is about, ``text`` what they
-    said. ``path`` is where it leads.
+    said. ``path`` is where it leads: to the very entry, where there is one.
     """
 
     person: int
@@ -57,13 +65,15 @@ def cases(conn: Connection, news: Sequence[Event]) -> list[Told]:
         return []
     homes, said, names = _homes(conn, wanted), _said(conn, wanted), _channels(conn, wanted)
     asked = mentions.of_messages(conn, [e.message_id for e in wanted if e.kind == "note.added" and e.message_id])
+    asked |= _writers(conn, wanted)
     d = directory.current(conn)
     found: dict[tuple[int, int], Told] = {}
     for event in wanted:
         home = homes.get(event.conversation_id or 0)
         title = home.customer if home else names.get(event.channel_id or 0, "")
         text = said.get(event.message_id or 0, "") or (home.subject if home else str(event.data.get("words", "")))
-        path = f"/c/{event.conversation_id}" if home else "/settings"
+        item = f"#i{event.id}" if event.kind in SHOWN and event.message_id else ""
+        path = f"/c/{event.conversation_id}{item}" if home else "/settings"
         for person, case in _concerned(d, event, home, asked.get(event.message_id or 0, frozenset())):
             told = Told(
                 person, "", case, event.id, event.conversation_id or 0, event.message_id or 0, title, text, path
@@ -87,6 +97,8 @@ def _concerned(d: Directory, event: Event, home: _Home | None, asked: Collection
     match event.kind:
         case "note.added":
             yield from ((person, Case("mention")) for person in asked)
+        case "delivery.failed":
+            yield from ((person, Case("failed")) for person in {*asked, home.assignee} if person is not None)
         case "message.received" if home.assignee is not None:
             yield home.assignee, Case("message")
         case "message.received" if team is not None:
@@ -117,6 +129,13 @@ def _said(conn: Connection, news: Sequence[Event]) -> dict[int, str]:
         among(m.id, ids), m.direction.in_(("in", "internal"))
     )
     return {row[0]: preview(row[1]) for row in conn.execute(statement)} if ids else {}
+
+
+def _writers(conn: Connection, news: Sequence[Event]) -> dict[int, frozenset[int]]:
+    """Who wrote what could not be delivered."""
+    m, ids = messages.c, list({e.message_id for e in news if e.kind == "delivery.failed" and e.message_id is not None})
+    statement = sa.select(m.id, m.author_id).where(among(m.id, ids), m.author_id.is_not(None))
+    return {row[0]: frozenset({row[1]}) for row in conn.execute(statement)} if ids else {}
 
 
 def _channels(conn: Connection, news: Sequence[Event]) -> dict[int, str]:

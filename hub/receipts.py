@@ -30,7 +30,12 @@ _known = sa.select(
 _set = (
     sa.update(deliveries)
     .where(deliveries.c.id == sa.bindparam("number"))
-    .values(state=sa.bindparam("new_state"), error=sa.bindparam("why"), changed_at=sa.bindparam("at"))
+    .values(
+        state=sa.bindparam("new_state"),
+        error=sa.bindparam("why"),
+        changed_at=sa.bindparam("at"),
+        not_before=sa.bindparam("due"),  # what has failed is due: see hub.failures
+    )
 )
 _park = sa.text(
     "INSERT INTO early_receipts (channel_id, provider_id, state, at, error, kept_at)"
@@ -87,7 +92,16 @@ def _write(conn: Connection, changes: dict[int, tuple[Any, Receipt]]) -> None:
         moment = now()
         conn.execute(
             _set,
-            [{"number": n, "new_state": r.state, "why": r.error, "at": moment} for n, (_, r) in changes.items()],
+            [
+                {
+                    "number": n,
+                    "new_state": r.state,
+                    "why": r.error,
+                    "at": moment,
+                    "due": moment if r.state == "failed" else 0,
+                }
+                for n, (_, r) in changes.items()
+            ],
         )
 
 

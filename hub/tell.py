@@ -15,6 +15,8 @@ def words_of(told: Told) -> tuple[str, str]:
             return name, told.text
         case "queue":
             return _("New in the queue"), f"{name}: {told.text}" if told.text else name
+        case "failed":
+            return _("Not delivered: {name}", name=name), told.text
         case "call":
             return _("{name} is calling", name=name), told.text
         case "mention":

@@ -204,6 +204,7 @@ deliveries = Table(
     Index(None, "message_id"),
     partial("ix_deliveries_due", "not_before", "id", where="state = 'queued'"),
     partial("ix_deliveries_second", "not_before", "id", where="state = 'unconfirmed' AND not_before > 0"),
+    partial("ix_deliveries_failed", "not_before", "id", where="state = 'failed' AND not_before > 0"),
     partial("ix_deliveries_leased", "lease_until", where="state = 'sending'"),
     partial(
         "ix_deliveries_order",

@@ -30,6 +30,8 @@ def status(event: Event, who: str, when: When, setter: str) -> str:
         if not until:
             return words.text("{who} snoozed this until the customer replies", who=who)
         return words.text("{who} snoozed this until {time}", who=who, time=when.full(until))
+    if not who and event.data.get("failed"):
+        return words.text("Opened again: a message could not be delivered")
     if not who:
         return _back(event, when, setter)
     return words.text("{who} opened this again", who=who)

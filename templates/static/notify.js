@@ -91,10 +91,17 @@ function muted(yes) {
 export function desktop({ title: head, text, path, id }) {
   if (!('Notification' in window) || Notification.permission !== 'granted') return null
   try {
-    const made = new Notification(head, { body: text, tag: path || id, icon: $('link[rel=icon]')?.href })
-    made.onclick = () => { window.focus(); made.close(); if (path) tell('hub:go', { url: new URL(path, location.href).href }) }
+    const made = new Notification(head, { body: text, tag: path?.split('#')[0] || id, icon: $('link[rel=icon]')?.href })
+    made.onclick = () => { window.focus(); made.close(); if (path) lead(path) }
     return made
   } catch { return null /* phones show notices by Web Push alone */ }
+}
+
+/** To what a notice is about; in the conversation that is open already only to the entry. */
+function lead(path) {
+  const url = new URL(path, location.href)
+  if (url.pathname === location.pathname && url.hash) location.hash = url.hash
+  else tell('hub:go', { url: url.href })
 }
 
 function notice(said) {
@@ -122,6 +129,7 @@ export function start() {
   number({ n: +body.dataset.waiting || 0 })
   document.addEventListener('hub:number', event => number(event.detail))
   document.addEventListener('hub:notice', event => notice(event.detail))
+  navigator.serviceWorker?.addEventListener('message', event => { if (event.data?.go) lead(event.data.go) })
   for (const kind of ['pointerdown', 'keydown']) addEventListener(kind, () => unlock().then(yes => yes && muted(false)), { once: true, capture: true })
   card()
 }

@@ -15,7 +15,7 @@ self.addEventListener('notificationclick', event => {
   event.waitUntil((async () => {
     const open = await self.clients.matchAll({ type: 'window', includeUncontrolled: true })
     const same = open.find(client => new URL(client.url).pathname === url.pathname)
-    if (same) return same.focus()
+    if (same) { same.postMessage({ go: url.href }); return same.focus() }
     return self.clients.openWindow(url.href)
   })())
 })

@@ -17,6 +17,7 @@ from hub import (
     delivery,
     directory,
     events,
+    failures,
     identity,
     inbox,
     journal,
@@ -175,6 +176,7 @@ def loops(house: Filled, hub: Hub) -> Iterator[tuple[str, Work]]:
     yield "claim", lambda c: claimed(c, hub)
     yield "receipts", lambda c: receipts.apply(c, [(channels[n % 5], Receipt(f"f{n}", "read")) for n in range(50)])
     yield "wake", wake_snoozed
+    yield "failures", failures.reopen
     yield "free journal", journal.free_leases
     yield "free deliveries", delivery.free_leases
     yield "simulation", simulated

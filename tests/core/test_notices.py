@@ -21,6 +21,7 @@ ROWS = [
     ("a customer wrote to me", Case("message"), Mood(), ALL),
     ("I look at that very conversation", Case("message"), Mood(front="this"), Notice()),
     ("I have another one in front", Case("message"), Mood(front="other"), Notice(sound="message")),
+    ("what I wrote did not arrive", Case("failed"), Mood(), ALL),
     ("new in my team's queue", Case("queue", "team"), Mood(), Notice(sound="queue")),
     ("the same while I am away", Case("queue", "team"), Mood(available=False), Notice()),
     ("a call for me", Case("call"), Mood(), Notice(True, "call", True)),
