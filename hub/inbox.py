@@ -19,7 +19,7 @@ from hub.access import Actor, visible
 from hub.clock import now
 from hub.filters import MOST_BEGUN, MOST_COUNTED, SOON, Filter, Sort, replies_due, waiting
 from hub.sql import among, lit, run
-from hub.tables import channels, conversations, customers, employees, participants, tags, teams
+from hub.tables import channels, conversations, customers, employees, messages, participants, tags, teams
 from hub.tables import mentions as mentions_table
 
 __all__ = [
@@ -42,7 +42,11 @@ Place = tuple[int, int, int]
 
 
 class Row(Struct, frozen=True):
-    """A conversation as lists show it. ``channels`` are the ids of all channels it ran over; ``level``: the service level."""
+    """A conversation as lists show it. ``channels`` are the ids of all channels it ran over; ``level``: the service level.
+
+    ``last`` is the direction of the message that stands in ``preview``, ``writer`` the colleague who wrote it; ``missed``: it was a
+    call nobody answered.
+    """
 
     id: int
     subject: str
@@ -69,6 +73,10 @@ class Row(Struct, frozen=True):
     created_at: int
     closed_as: str = ""
     merged_into: int | None = None
+    last: str = ""
+    writer_id: int | None = None
+    writer: str = ""
+    missed: bool = False
     level: sla.View | None = None
 
 
@@ -176,12 +184,18 @@ def _mentioned(
     return [(row[0], (row[1], row[0], 0)) for row in conn.execute(statement)]
 
 
+_last, _writers = messages.alias(), employees.alias()
+_unanswered = sa.and_(_last.c.kind == lit("call"), _last.c.details.like('%"outcome":"missed"%'))
 _joined = {
     "customer": customers.c.name,
     "channel": channels.c.name,
     "channel_kind": channels.c.kind,
     "team": sa.func.coalesce(teams.c.name, ""),
     "assignee": sa.func.coalesce(employees.c.name, ""),
+    "last": sa.func.coalesce(_last.c.direction, ""),
+    "writer_id": _last.c.author_id,
+    "writer": sa.func.coalesce(_writers.c.name, ""),
+    "missed": sa.case((sa.and_(_last.c.direction == lit("in"), _unanswered), 1), else_=0),
 }
 #: The fields of a `Row` that one statement gives.
 _FIELDS = tuple(f for f in Row.__struct_fields__ if f not in ("channels", "tags", "level"))
@@ -191,6 +205,8 @@ _rows = (
     .join(channels, channels.c.id == _c.channel_id)
     .outerjoin(teams, teams.c.id == _c.team_id)
     .outerjoin(employees, employees.c.id == _c.assignee_id)
+    .outerjoin(_last, _last.c.id == _c.last_message_id)
+    .outerjoin(_writers, _writers.c.id == _last.c.author_id)
     .where(among(_c.id, "ids"))
 )
 _tags_of = (

@@ -335,12 +335,21 @@ def drop(conn: Connection, clocks: Sequence[Clock]) -> None:
 
 # ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 class ClockView(Struct, frozen=True):
-    """A clock as people see it; ``left_ms`` is business time, None when there is nothing left to measure."""
+    """A clock as people see it; ``left_ms`` is business time, None when there is nothing left to measure.
+
+    ``total_ms`` is what was promised in all, by the calendar ``hours`` (empty: around the clock). While it runs, the calendar is open
+    until ``closes_at`` (None: until it is due), or closed until ``opens_at``.
+    """
 
     target: Target
     state: State
     due_at: int | None
     left_ms: int | None
+    started_at: int = 0
+    total_ms: int = 0
+    hours: str = ""
+    opens_at: int | None = None
+    closes_at: int | None = None
 
 
 class View(Struct, frozen=True):
@@ -378,9 +387,16 @@ def _views(d: Directory, clocks: Sequence[Clock], moment: int) -> Iterator[Clock
     for clock in sorted(clocks, key=lambda c: TARGETS.index(c.target)):
         state = _state(clock, moment)
         left = clock.left_ms if state == "paused" else None
+        measure, opens, closes = d.hours_of(clock.hours_id), None, None
         if state == "running" and clock.due_at is not None:
-            left = hours.between(d.hours_of(clock.hours_id), moment, clock.due_at)
-        yield ClockView(clock.target, state, clock.due_at, left)
+            left = hours.between(measure, moment, clock.due_at)
+            if not hours.is_open(measure, moment):
+                opens = hours.next_open(measure, moment)
+            elif (end := hours.closes_at(measure, moment)) is not None and end < clock.due_at:
+                closes = end
+        total = next((minutes(p, clock.target) * MINUTE for p in d.policies if p.id == clock.policy_id), 0)
+        name = measure.name if measure else ""
+        yield ClockView(clock.target, state, clock.due_at, left, clock.started_at, total, name, opens, closes)
 
 
 def _state(clock: Clock, moment: int) -> State:

@@ -1,4 +1,4 @@
-"""Whom one may give a conversation to: presence, load, absence and deputy beside every name; and what a promise says in words."""
+"""Whom one may give a conversation to: presence, load, absence and deputy beside every name."""
 
 from __future__ import annotations
 
@@ -8,12 +8,6 @@ from sqlalchemy.engine import Connection
 from hub import assignment, directory, presence, staff
 from hub.clock import now
 from hub.directory import Directory
-from hub.inbox import Row
-from hub.sla import ClockView
-from hub.web.when import When
-
-#: From here on a promise is amber (ms of business time).
-NEARLY = 3_600_000
 
 
 class Mate(Struct, frozen=True):
@@ -71,48 +65,3 @@ def absent(conn: Connection, employee_id: int) -> Mate | None:
     d = directory.current(conn)
     found = mate(d, employee_id, now()) if employee_id in d.employees else None
     return found if found and found.until is not None else None
-
-
-class Promise(Struct, frozen=True):
-    """What was promised to a customer, as a chip: its colour, its words, and what it is about."""
-
-    tone: str
-    words: str
-    about: str
-
-
-def promise(row: Row, when: When, *, brief: bool = False) -> Promise | None:
-    """The reply that is due while the customer waits, else the solution; None when nothing is promised now.
-
-    ``brief``: the solution only when it is nearly due.
-    """
-    if row.level is None or row.status == "closed":
-        return None
-    clocks = {clock.target: clock for clock in row.level.clocks}
-    reply = clocks.get("next") or clocks.get("first")
-    if reply is not None and row.waiting_since is not None and _counts(reply, row.waiting_since):
-        return _chip(reply, row.level.policy, when)
-    solution = clocks.get("resolution")
-    if solution is None or not _counts(solution, 0):
-        return None
-    found = _chip(solution, row.level.policy, when)
-    return None if brief and found.tone == "ok" else found
-
-
-def _counts(clock: ClockView, since: int) -> bool:
-    """Does it run, or is it overdue? One that was due before this wait began is over."""
-    return clock.due_at is not None and clock.due_at >= since and clock.state in ("running", "breached")
-
-
-def _chip(clock: ClockView, policy: str, when: When) -> Promise:
-    _, due = when.words.text, clock.due_at or when.now
-    solved = clock.target == "resolution"
-    said = _("A solution is promised by {time}", time=when.full(due)) if solved else ""
-    about = f"{policy}: " + (said or _("An answer is promised by {time}", time=when.full(due)))
-    if clock.state == "breached":
-        return Promise("bad", _("{time} overdue", time=when.span(when.now - due)), about)
-    left = clock.left_ms or 0
-    tone = "warn" if left <= NEARLY else "ok"
-    if solved:
-        return Promise(tone, _("Solve in {time}", time=when.span(left)), about)
-    return Promise(tone, _("Reply in {time}", time=when.span(left)), about)

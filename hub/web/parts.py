@@ -12,7 +12,7 @@ from markupsafe import Markup, escape
 
 from hub.i18n import Catalogue
 from hub.inbox import Row
-from hub.web.mates import Promise, promise
+from hub.web.promises import Promise, promise
 from hub.web.when import When
 
 #: Icon and colour of a channel kind; kinds that are not named here look like the last one.
@@ -79,8 +79,19 @@ class Parts:
         return Markup(f'<time class="{more}" datetime="{when.iso(ms)}" title="{full}">{when.time(ms)}</time>')  # noqa: S704 - escaped above
 
     def promise(self, row: Row, brief: bool = False) -> Promise | None:
-        """What was promised in a conversation, as a chip; see `mates.promise`."""
+        """What was promised in a conversation, as a chip; see `promises.promise`."""
         return promise(row, self.when, brief=brief) if row.level is not None else None
+
+    def due(self, promised: Promise, more: str = "") -> Markup:
+        """What is inside of the chip of a promise, and what the page needs to count the time down by itself."""
+        clock = Markup(' data-end="{}" data-half="{}" data-stop="{}" data-say="{}"').format(
+            promised.end, promised.half, promised.stop, promised.say
+        )
+        inside = icon(self.sheet, "alert" if promised.tone == "bad" else "clock" if promised.end else "pause")
+        return Markup('<span class="chip {} {}"{}{}>{}{}</span>').format(
+            promised.tone, more, clock if promised.end else "", Markup(' title="{}"').format(promised.about) if not more else "",
+            inside, promised.words,
+        )  # fmt: skip
 
     def capped(self, n: int) -> str:
         """A number with at most three digits."""

@@ -9,6 +9,7 @@ import { start as pictures } from './pictures.js'
 import { start as sound } from './sound.js'
 import { start as composer } from './composer.js'
 import { start as board } from './board.js'
+import { start as ticks } from './ticks.js'
 import { start as look } from './look.js'
 import { start as screens } from './screens.js'
 import { start as toasts } from './toast.js'
@@ -27,4 +28,4 @@ import { start as keys } from './keys.js'
 import { start as palette } from './palette.js'
 import { start as people } from './people.js'
 
-for (const begin of [list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, look, screens, toasts, work, bulk, keys, palette, people, nav, mentions, drawers, stream]) begin()
+for (const begin of [list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, keys, palette, people, nav, mentions, drawers, stream]) begin()

@@ -8,9 +8,14 @@ import json
 from typing import Any
 
 import aiohttp
+import msgspec
 import pytest
 import sqlalchemy as sa
 
+from hub.directory import Conditions
+from hub.levels import add_policy
+from hub.messages import Call, Details
+from hub.tables import messages
 from tests.fakes import until
 from tests.web.conftest import Site
 from tests.web.test_browser import (  # noqa: F401
@@ -151,3 +156,46 @@ async def test_appearance_is_chosen_without_script_and_nonsense_is_refused(site:
     assert (await anna.post("/me/appearance", {"density": "x" * 5000})).status == 400
     assert (await anna.post("/me/appearance", {"list": "99999"})).status == 200
     assert "--wl:560px" in (await anna.get("/me")).text
+
+
+async def test_what_is_left_of_a_promise_ticks_in_the_page_and_says_why_on_focus(chrome: Any, site: Site) -> None:  # noqa: F811
+    promised = {"name": "Gold", "enabled": True, "conditions": Conditions(), "first_minutes": 1, "next_minutes": 0}
+    await site.write(add_policy, {**promised, "resolution_minutes": 0, "hours_id": None}, None)
+    number = await site.say("Hello")
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/c/{number}?in=all")
+    chip, row = page.locator("#head .due .chip"), page.locator(f"#c{number} .chip")
+    before = await chip.inner_text()
+    assert before.startswith("Reply in ") and before.endswith(" s")
+    await until_true(page, "t => document.querySelector('#head .due .chip').textContent.trim() !== t", before)
+    assert not await page.is_visible("#due")
+    await page.focus("#head button.due")
+    assert await page.is_visible("#due")
+    assert "Around the clock" in await page.inner_text("#due") and "Gold" in await page.inner_text("#due")
+
+    await page.evaluate("document.querySelectorAll('[data-end]').forEach(e => { e.dataset.end = Date.now() - 400000 })")
+    await until_true(page, "document.querySelector('#head .due .chip').matches('.bad')")
+    assert await chip.inner_text() == "6 min overdue"
+    assert await row.inner_text() == "6 min overdue"
+    assert page.complaints == []
+
+
+async def test_a_row_says_who_wrote_last(site: Site) -> None:  # noqa: F811
+    number = await site.say("Hello")
+    anna, jonas = await site.signed_in(), await site.signed_in("jonas@firm.example")
+    page = await anna.get(f"/c/{number}")
+    await anna.send(page, "#reply", text="At once")
+
+    assert (await anna.get("/inbox/all")).words(f"#c{number} .pv") == "You: At once"
+    assert (await jonas.get("/inbox/all")).words(f"#c{number} .pv") == "Anna: At once"
+    await site.say("Thank you")
+    assert (await anna.get("/inbox/all")).words(f"#c{number} .pv") == "Thank you"
+
+
+async def test_a_missed_call_asks_to_call_back(site: Site) -> None:  # noqa: F811
+    number = await site.say("A call")
+    call = msgspec.json.encode(Details(call=Call("missed", 20))).decode()
+    await site.write(lambda c: c.execute(sa.update(messages).values(kind="call", details=call)))
+    anna = await site.signed_in()
+
+    assert "Call back" in (await anna.get("/inbox/all")).words(f"#c{number} .chip.bad")

@@ -332,7 +332,7 @@ async def test_a_service_level_is_promised_shown_at_the_conversation_and_withdra
 
     number = await site.say("Hello")
     for path in (f"/c/{number}", "/inbox/unassigned"):
-        assert "Reply in 2" in (await anna.get(path)).words(".chip.warn"), path
+        assert "Reply in 2" in (await anna.get(path)).words(".chip.ok"), path
     overdue = sa.text("UPDATE sla_clocks SET due_at = due_at - 3600000, started_at = started_at - 3600000")
     await site.write(lambda c: c.execute(overdue))
     waited = sa.text("UPDATE conversations SET waiting_since = waiting_since - 3600000")
