@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from aiohttp import web
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import customers, inbox
+from hub import customers, directory, inbox
 from hub.access import Actor
 from hub.customers import CustomerRow
 from hub.http import HOUSE
@@ -17,15 +18,28 @@ from hub.web.settings import sections
 MOST = 5
 
 
-def _found(conn: Connection, actor: Actor, q: str) -> tuple[list[CustomerRow], list[Row]]:
+class Found(Struct, frozen=True):
+    """What was found: customers, conversations, and colleagues (id, name)."""
+
+    customers: list[CustomerRow]
+    rows: list[Row]
+    colleagues: list[tuple[int, str]]
+
+
+def _found(conn: Connection, actor: Actor, q: str) -> Found:
+    if q.startswith("@"):
+        wanted = fold(q[1:]).strip()
+        people = directory.current(conn).employees.values()
+        known = sorted((e.name, e.id) for e in people if wanted in fold(e.name) and not e.disabled)
+        return Found(customers.listing(conn, actor, wanted, 2**62, MOST), [], [(n, name) for name, n in known[:MOST]])
     rows, _ = inbox.listing(conn, actor, Filter(q=q), limit=MOST)
-    return customers.listing(conn, actor, q, 2**62, MOST), rows
+    return Found(customers.listing(conn, actor, q, 2**62, MOST), rows, [])
 
 
 async def palette_part(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """GET /palette?q="""
+    """GET /palette?q=: with a sign @ before it, people only."""
     q = clean_line(request.query.get("q", ""), 100)
-    people, rows = await request.app[HOUSE].hub.db.read(_found, actor, q) if q else ([], [])
+    found = await request.app[HOUSE].hub.db.read(_found, actor, q) if q.strip("@ ") else Found([], [], [])
     words = words_for(request, actor)
     places = [s for s in sections(actor, words) if q and fold(q) in fold(s.label)]
-    return show(request, "palette.j2", actor, customers=people, rows=rows, places=places)
+    return show(request, "palette.j2", actor, found=found, places=places)

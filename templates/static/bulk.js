@@ -94,18 +94,23 @@ function extend(by) {
   told()
 }
 
-/** A star and then an a: everything that is loaded. Escape: nothing. */
+/** Everything that is loaded. */
+function all() {
+  picks().forEach(b => chosen.add(b.value))
+  told()
+}
+
+/** Escape: nothing. */
 function key(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || !$('#bulk')) return
-  if (event.key === 'Escape' && chosen.size && !$('details.menu[open]')) clear()
-  else if (event.key === 'a' && key.star) { picks().forEach(b => chosen.add(b.value)); told(); event.preventDefault(); event.stopImmediatePropagation() }
-  key.star = event.key === '*' || (key.star && event.key === 'Shift')
+  if (event.key === 'Escape' && chosen.size && !typing(event.target) && !$('details.menu[open]') && !$('dialog[open]')) clear()
 }
 
 export function start() {
-  act('select', toggle)
-  act('select_next', () => extend(1))
-  act('select_previous', () => extend(-1))
+  const some = () => !!$('#bulk')
+  act('select', toggle, some)
+  act('select_next', () => extend(1), some)
+  act('select_previous', () => extend(-1), some)
+  act('select_all', all, some)
   document.addEventListener('change', change)
   document.addEventListener('click', click)
   document.addEventListener('keydown', key, true)

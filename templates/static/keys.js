@@ -7,23 +7,31 @@ const PAUSE = 1500
 const own = new Map()
 let bound = [], names = {}, begun = '', until = 0
 
-/** Give an action something to do where no control stands for it. */
-export const act = (id, work) => own.set(id, work)
+/** Give an action something to do where no control stands for it; `can` says whether it can be done here. */
+export const act = (id, work, can = () => true) => own.set(id, { work, can })
 export const bindings = () => bound
 
 const seen = el => el.checkVisibility?.() ?? !!el.offsetParent
+/** It stands in a menu that can be opened. */
+const folded = el => { const menu = el.closest('details.menu:not([open])'); return !!menu && !el.matches('summary') && seen($('summary', menu)) }
+/** The control that does it to all that is selected. */
+export const many = id => $('#bulk.on') && $(`#bulk [data-bulk~="${id}"]`)
 /** The control that does it here, if there is one. A radio button hides behind its label. */
-export const control = id => $$(`[data-act~="${id}"]`).find(el => seen(el) || (el.type === 'radio' && seen(el.closest('label') || el)))
-export const possible = b => own.has(b.id) || !!control(b.id)
+export function control(id) {
+  const all = $$(`[data-act~="${id}"]`)
+  return many(id) || all.find(el => seen(el) || (el.type === 'radio' && seen(el.closest('label') || el))) || all.find(folded)
+}
+const ownWork = id => many(id) ? null : own.get(id)
+export const possible = b => ownWork(b.id)?.can() || !!control(b.id)
 
 /** Do it; true when there was something to do. */
 export function run(id) {
-  const work = own.get(id), el = work ? null : control(id)
-  if (!work && !el) return false
-  if (work) { work(); return true }
+  const mine = ownWork(id), el = mine?.can() ? null : control(id)
+  if (!el && !mine?.can()) return false
+  if (!el) { mine.work(); return true }
   if (el.matches('summary')) { if (el.parentElement.open = !el.parentElement.open) ($('input:not([type=hidden]),select,button', el.nextElementSibling) || el).focus() }
   else if (el.matches('[type=radio]')) { el.checked = true; el.dispatchEvent(new Event('change', { bubbles: true })); tell('hub:mode', el) }
-  else if (el.matches('input,select,textarea')) el.focus()
+  else if (el.matches('input,select,textarea')) { if (folded(el)) el.closest('details.menu').open = true; el.focus() }
   else el.click()
   return true
 }
@@ -47,7 +55,7 @@ function pressed(event) {
     until = 0
     if (found && run(found.id)) { event.preventDefault(); return }
   }
-  const found = bound.find(b => b.keys.includes(key) && (!writing || key.startsWith('mod+') || key === 'Escape') && fits(b, event) && (own.has(b.id) || control(b.id)))
+  const found = bound.find(b => b.keys.includes(key) && (!writing || key.startsWith('mod+') || key === 'Escape') && fits(b, event) && possible(b))
   if (found) {
     event.preventDefault()
     if (!event.repeat) run(found.id)
@@ -59,7 +67,7 @@ function pressed(event) {
 
 /** Where one reads, arrows scroll; elsewhere they go through the list, if there is one. */
 const scrolls = event => event.key.startsWith('Arrow') && (!rows().length || !!event.target.closest?.('.scroll:not(#listscroll)'))
-const fits = (b, event) => scrolls(event) ? false : b.scope === 'everywhere' || (b.scope === 'composer' ? !!event.target.closest?.('#composer') : !!$('[data-conversation]'))
+const fits = (b, event) => scrolls(event) ? false : b.scope === 'everywhere' || (b.scope === 'composer' ? !!event.target.closest?.('#composer') : !!$('[data-conversation]') || !!many(b.id))
 
 /** A key as people read it: Strg K, Umschalt J. */
 export function readable(key) {

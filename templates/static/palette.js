@@ -1,48 +1,13 @@
 // The palette: one field for actions, places, people and conversations. What is on the page answers at once, the server a moment later.
-import { $, $$, fetchPart, say } from './dom.js'
-import { act, bindings, control, possible, readable, run } from './keys.js'
+import { $, $$, fetchPart } from './dom.js'
+import { act, bindings, possible, readable } from './keys.js'
 import { go } from './nav.js'
+import { actions, best, conversations, folded, people, places, tags } from './wanted.js'
 
-const LATER = 80, MOST = 8
+const LATER = 80
 let asked = 0, waiting = 0, back = null
 
 const box = () => $('#palette')
-const folded = text => text.toLowerCase().normalize('NFD').replace(/\p{M}/gu, '').replace(/ß/g, 'ss')
-
-/** How well the letters of the wish stand in the text, in order: 0 not at all. Beginnings of words count most. */
-export function fit(wish, text) {
-  if (!wish) return 1
-  const whole = text.indexOf(wish)
-  if (whole >= 0) return 100 - Math.min(whole, 40) + (whole === 0 || /\W/.test(text[whole - 1]) ? 30 : 0)
-  let at = -1, score = 20
-  for (const letter of wish.replace(/\s/g, '')) {
-    const next = text.indexOf(letter, at + 1)
-    if (next < 0) return 0
-    if (next !== at + 1 && !(next === 0 || /\W/.test(text[next - 1]))) score -= 2
-    at = next
-  }
-  return Math.max(score, 0)
-}
-
-const best = (wish, all) => all.map(x => ({ ...x, score: fit(wish, folded(`${x.label} ${x.also || ''}`)) })).filter(x => x.score > 0).sort((a, b) => b.score - a.score).slice(0, MOST)
-
-function actions() {
-  return bindings().filter(b => !['palette', 'leave'].includes(b.id) && !/^(go_|focus_|item_|theirs_|select|next|previous|open|apply)/.test(b.id) && possible(b))
-    .sort((a, b) => (b.scope === 'conversation') - (a.scope === 'conversation'))
-    .map(b => ({ label: b.label, also: b.also, key: b.keys[0] && readable(b.keys[0]), work: () => run(b.id) }))
-}
-
-function places() {
-  return $$('.side .nav a[href]').map(a => ({ label: $('.lab', a)?.textContent || a.textContent.trim(), also: bindings().find(b => b.id === a.dataset.act)?.also, key: bindings().filter(b => b.id === a.dataset.act).map(b => b.keys[0] && readable(b.keys[0]))[0], href: a.getAttribute('href') }))
-}
-
-const conversations = () => $$('#rows a.it').map(a => ({ label: [$('.nm', a), $('.su', a)].map(n => n?.textContent).filter(Boolean).join(' · '), href: a.getAttribute('href') }))
-
-/** People and teams it may be given to, out of the menu that does it. */
-function people() {
-  const select = control('assign')?.parentElement.querySelector('select[name=to]')
-  return select ? $$('option', select).filter(o => o.value).map(o => ({ label: o.textContent.trim(), work: () => { select.value = o.value; select.form.requestSubmit() } })) : []
-}
 
 function option(entry) {
   const li = document.createElement('li')
@@ -68,21 +33,30 @@ function section(heading, entries) {
 const follow = href => /^\/c\/\d+/.test(href) && $('#rows') ? go(href, { focus: true }) : location.assign(href)
 
 function fill() {
-  const raw = $('input', box()).value.trim(), kind = /^[>@#:]/.exec(raw)?.[0] || '', wish = folded(raw.slice(kind.length).trim())
-  const { actions: doing, go: going, rows } = box().dataset
-  const said = [
-    ...(kind && kind !== '>' ? [] : section(doing, best(wish, actions()))),
-    ...(kind === '@' ? section(doing, best(wish, people())) : []),
-    ...(kind === '>' || kind === '@' ? [] : kind ? [] : section(going, best(wish, places()))),
-    ...(kind === '#' && /^\d+$/.test(wish) ? section(rows, [{ label: `#${wish}`, href: `/c/${wish}` }]) : []),
-    ...(kind || !wish ? [] : section(rows, best(wish, conversations()))),
-  ]
-  $('#palette-list').replaceChildren(...said)
+  const raw = $('input', box()).value.trim(), kind = /^[>@#:]/.exec(raw)?.[0] || '', said = raw.slice(kind.length).trim(), wish = folded(said)
+  const words = box().dataset
+  const found = {
+    '': () => [...section(words.actions, best(wish, actions())), ...section(words.go, best(wish, places())), ...(wish ? section(words.rows, best(wish, conversations())) : [])],
+    '>': () => section(words.actions, best(wish, actions())),
+    '@': () => section(words.assign, best(wish, people())),
+    '#': () => /^\d+$/.test(wish) ? section(words.rows, [{ label: `#${wish}`, href: `/c/${wish}` }]) : [],
+    ':': () => [],
+  }[kind]()
+  $('#palette-list').replaceChildren(...found)
   choose(options()[0])
   clearTimeout(waiting)
   asked += 1
-  if (!kind && wish.length > 1) waiting = setTimeout(() => more(raw, asked), LATER)
+  if (kind === ':') tagged(wish, said, asked)
+  else if ((!kind && wish.length > 1) || (kind === '@' && wish)) waiting = setTimeout(() => more(raw, asked), LATER)
   else tellCount()
+}
+
+async function tagged(wish, raw, turn) {
+  const found = await tags(wish, raw)
+  if (turn !== asked) return
+  $('#palette-list').replaceChildren(...section(box().dataset.tags, found))
+  choose(options()[0])
+  tellCount()
 }
 
 async function more(raw, turn) {

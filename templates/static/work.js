@@ -45,6 +45,13 @@ async function copy(button) {
   button.closest('details')?.removeAttribute('open')
 }
 
+/** Give the conversation, or all that are selected, to somebody ("e7"), a team ("t3") or nobody, with the forms that do it. */
+export function give(to) {
+  const select = $('#bulk.on select[name=to]') || $('#head select[name=to]')
+  select.value = to
+  select.form.requestSubmit($('[value=assign]', select.form))
+}
+
 export function start() {
   document.documentElement.dataset.js = ''
   document.addEventListener('input', event => { if (event.target.matches('[data-snooze-words]')) preview(event.target) })
@@ -58,6 +65,7 @@ export function start() {
     if (here && event.detail.kind === 'conversation.merged' && event.detail.conversation === here.number && !$$('#composer textarea').some(t => t.value)) tell('hub:go', { url: `${location.origin}/c/${here.number}?${here.section.dataset.in}` })
   })
   document.addEventListener('hub:again', () => { if (open()) refreshConversation() })
-  act('unread', () => $('#head [data-unread]')?.requestSubmit())
-  act('copy', () => { const link = $('#head [data-link]'); if (link) copy(link) })
+  act('unread', () => $('#head [data-unread]')?.requestSubmit(), () => !!$('#head [data-unread]'))
+  act('copy', () => copy($('#head [data-link]')), () => !!$('#head [data-link]'))
+  act('unassign', () => give(''), () => !!$('#head select[name=to]'))
 }
