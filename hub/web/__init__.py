@@ -9,6 +9,7 @@ from hub.http import FAILURE, HOUSE
 from hub.web import (
     appearance,
     asking,
+    assignees,
     board,
     brand,
     bulk,
@@ -104,6 +105,7 @@ def add_routes(app: web.Application) -> None:
     get("/search", screen(searching.search_page))
     post("/views", screen(saving.save))
     post(r"/views/{number:\d+}/content", screen(saving.keep))
+    get(r"/c/{number:\d+}/assignees", screen(assignees.assignees_part))
     get("/mates", screen(asking.mates_part))
     get("/me", screen(pages.me_page))
     post("/me/language", screen(deeds.set_language))

@@ -26,6 +26,7 @@ import { start as drawers } from './drawers.js'
 import { start as stream } from './stream.js'
 import { start as keys } from './keys.js'
 import { start as palette } from './palette.js'
+import { start as assign } from './assign.js'
 import { start as people } from './people.js'
 
-for (const begin of [list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, keys, palette, people, nav, mentions, drawers, stream]) begin()
+for (const begin of [list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, keys, palette, assign, people, nav, mentions, drawers, stream]) begin()

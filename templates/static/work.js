@@ -46,8 +46,7 @@ async function copy(button) {
 }
 
 /** Give the conversation, or all that are selected, to somebody ("e7"), a team ("t3") or nobody, with the forms that do it. */
-export function give(to) {
-  const select = $('#bulk.on select[name=to]') || $('#head select[name=to]')
+export function give(to, select = $('#bulk.on select[name=to]') || $('#head select[name=to]')) {
   select.value = to
   select.form.requestSubmit($('[value=assign]', select.form))
 }
