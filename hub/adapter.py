@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, Protocol
 
 from msgspec import Struct
 
-from hub.messages import Envelope, Outgoing, Reading, Sent
+from hub.messages import Envelope, Outgoing, Reading, Sent, Template
 
 
 class Secret(str):
@@ -48,7 +48,9 @@ class Traits(Struct, frozen=True):
     try again), ``once`` (receivers mostly notice a second copy: one more try after ten minutes), ``never`` (show it as
     unconfirmed and let a person decide). ``heavy`` reads run in a killable worker process. ``reply_in_thread`` channels put
     a new message without a thread into a new conversation; the others continue the customer's current one.
-    ``window_hours`` is how long after the customer's last message free text may be sent; 0 is for ever.
+    ``window_hours`` is how long after the customer's last message free text may be sent; 0 is for ever. ``templates``: prepared texts
+    may be sent at any time, see `Adapter.templates`. ``segments`` is how many SMS one text may become; 0: they are not counted.
+    ``max_file_bytes`` 0: no files; ``file_types`` are how the types it takes begin (none: all), such as ``image/``.
     """
 
     address_kind: str
@@ -62,6 +64,9 @@ class Traits(Struct, frozen=True):
     receipts: bool = False
     read_receipts: bool = False
     window_hours: int = 0
+    templates: bool = False
+    segments: int = 0
+    file_types: tuple[str, ...] = ()
     repeat: Literal["safe", "once", "never"] = "never"
     heavy: bool = False
     reply_in_thread: bool = False
@@ -137,6 +142,10 @@ class Adapter:
     async def send(self, out: Outgoing) -> Sent:
         """Hand a message to the provider. Raises `TryLater` or `Refused`; anything else counts as "no clear answer"."""
         raise NotImplementedError
+
+    async def templates(self) -> tuple[Template, ...]:
+        """The prepared texts that the provider has approved. Raises `TryLater`, `Refused`."""
+        return ()
 
     async def test(self) -> str:
         """Try the settings against the provider; one sentence of success. Raises `Refused` with the provider's words."""

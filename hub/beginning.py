@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
@@ -10,7 +9,6 @@ from hub import holds, outbox, replies, ways
 from hub.access import Actor, require
 from hub.channels import Channels
 from hub.outbox import CannotSend, Draft
-from hub.tables import identities
 
 
 class Start(Struct, frozen=True):
@@ -27,16 +25,11 @@ class Start(Struct, frozen=True):
 
 def starts(conn: Connection, channels: Channels, customer_id: int) -> list[Start]:
     """Every way to begin a conversation with a customer, the best first. A fixed number of statements."""
-    i = identities.c
-    by_use = sa.select(i.address).where(i.customer_id == customer_id).order_by(i.verified.desc(), i.id.desc()).limit(50)
-    known = list(conn.execute(by_use).scalars())
     found = []
     for way in ways.of(conn, channels, customer_id, 0):
-        if not way.traits.can_send or not way.traits.can_start:
-            continue
-        shut = way.why in ("closed", "never wrote")
-        for address in (a for a in known if a.startswith(f"{way.traits.address_kind}:")):
-            start = Start(way.id, way.kind, way.name, address, way.traits.subject, shut, bool(way.trouble))
+        if way.address and way.traits.can_send and way.traits.can_start:
+            shut = way.limited or way.why in ("closed", "never wrote")
+            start = Start(way.id, way.kind, way.name, way.address, way.traits.subject, shut, bool(way.trouble))
             found.append(start)
     return sorted(found, key=lambda start: start.closed)
 

@@ -141,12 +141,15 @@ class Delivery:
         return bool(parcels or done)
 
     def _together(self, parcels: Sequence[Parcel]) -> list[list[Parcel]]:
-        """One send for all recipients of a message where the channel knows several, else one each."""
+        """One send for all recipients of a message where the channel knows several, else one each. Whoever gets a blind copy gets one
+        of their own, so that no server on the way tells of it (RFC 5321 7.2).
+        """
         groups: dict[tuple[int, int, str], list[Parcel]] = {}
         for p in parcels:
             ready = self.hub.channels.by_id.get(p.channel_id)
             several = ready is not None and ready.adapter.traits.cc
-            groups.setdefault((p.message_id, p.channel_id, "" if several else p.recipient), []).append(p)
+            joint = several and any(party.address == p.recipient for party in (*p.out.to, *p.out.cc))
+            groups.setdefault((p.message_id, p.channel_id, "" if joint else p.recipient), []).append(p)
         return list(groups.values())
 
     def _late(self, done: Sequence[Outcome]) -> list[Parcel]:

@@ -15,8 +15,9 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub.access import Actor, access_conversation, require, visible
+from hub.access import Actor, access_conversation, access_message, require, visible
 from hub.clock import now
+from hub.fitting import How
 from hub.outbox import CannotSend, NotFound
 from hub.sql import among, insert_rows, is_postgres
 from hub.tables import attachments, conversations, draft_files, drafts
@@ -33,7 +34,8 @@ LONGEST, MOST_FILES, MOST_ACTIONS = 200_000, 50, 20
 
 class Content(Struct, frozen=True):
     """What is in the box. ``via`` is a channel's id (0: the conversation's own); ``to`` and ``cc`` are as somebody has typed them
-    so far; ``files`` are own uploads; ``actions`` are what a saved reply wants done with it (see `hub.replies`).
+    so far, as is ``bcc``; ``files`` are own uploads, or files of the message that this is ``about`` (the one that is answered or
+    forwarded, see `hub.fitting`); ``actions`` are what a saved reply wants done with it (see `hub.replies`).
     """
 
     text: str = ""
@@ -43,6 +45,9 @@ class Content(Struct, frozen=True):
     subject: str = ""
     files: tuple[int, ...] = ()
     actions: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    how: How = "reply"
+    about: int = 0
 
     @property
     def empty(self) -> bool:
@@ -55,6 +60,9 @@ class _Recipients(Struct, frozen=True):
 
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    how: How = "reply"
+    about: int = 0
 
 
 class Kept(Struct, frozen=True):
@@ -107,25 +115,42 @@ def _kept(conn: Connection, condition: sa.ColumnElement[bool], held: bool = Fals
         statement = statement.with_for_update()
     rows = conn.execute(statement).all()
     files: dict[tuple[int, int, str], list[FileView]] = {}
+    about = {(row.employee_id, row.conversation_id, row.mode): _recipients(row).about for row in rows}
     a = attachments.c
     if rows:
         found = (
-            sa.select(_f.employee_id, _f.conversation_id, _f.mode, a.id, a.name, a.type, a.size, a.sha256, a.inline_id)
+            sa.select(
+                _f.employee_id,
+                _f.conversation_id,
+                _f.mode,
+                a.message_id,
+                a.id,
+                a.name,
+                a.type,
+                a.size,
+                a.sha256,
+                a.inline_id,
+            )
             .join(attachments, a.id == _f.attachment_id)
             .where(
                 _f.employee_id == rows[0].employee_id,
                 among(_f.conversation_id, sorted({row.conversation_id for row in rows})),
-                a.message_id.is_(None),
             )
             .order_by(a.id)
         )
         for row in conn.execute(found):
-            files.setdefault((row[0], row[1], row[2]), []).append(FileView(*row[3:]))
+            key = (row[0], row[1], row[2])
+            if row.message_id in (None, about.get(key)):  # others were sent meanwhile
+                files.setdefault(key, []).append(FileView(*list(row)[4:]))
     return [_read(row, tuple(files.get((row.employee_id, row.conversation_id, row.mode), ()))) for row in rows]
 
 
+def _recipients(row: Any) -> _Recipients:
+    return msgspec.json.decode(row.details, type=_Recipients) if row.details else _Recipients()
+
+
 def _read(row: Any, files: tuple[FileView, ...]) -> Kept:
-    said = msgspec.json.decode(row.details, type=_Recipients) if row.details else _Recipients()
+    said = _recipients(row)
     content = Content(
         row.text,
         row.via,
@@ -134,6 +159,9 @@ def _read(row: Any, files: tuple[FileView, ...]) -> Kept:
         row.subject,
         tuple(f.id for f in files),
         tuple(msgspec.json.decode(row.actions, type=list[str])) if row.actions else (),
+        said.bcc,
+        said.how,
+        said.about,
     )
     return Kept(row.conversation_id, row.mode, content, row.version, row.saved_at, row.ended_at, files)
 
@@ -212,7 +240,10 @@ def _clean(conn: Connection, actor: Actor, content: Content) -> Content:
     """Without what no database keeps, and only with files that are still theirs to send."""
     a, files = attachments.c, ()
     if content.files:
-        own = sa.select(a.id).where(among(a.id, content.files), a.message_id.is_(None), a.uploader_id == actor.id)
+        which = sa.and_(a.message_id.is_(None), a.uploader_id == actor.id)
+        if content.about and access_message(conn, actor, content.about) is not None:
+            which = sa.or_(which, a.message_id == content.about)
+        own = sa.select(a.id).where(among(a.id, content.files), which)
         files = tuple(sorted(conn.execute(own).scalars()))[:MOST_FILES]
     return Content(
         clean(content.text, LONGEST).replace("\r\n", "\n"),
@@ -222,6 +253,9 @@ def _clean(conn: Connection, actor: Actor, content: Content) -> Content:
         clean_line(content.subject),
         files,
         tuple(clean_line(action, 100) for action in content.actions[:MOST_ACTIONS]),
+        tuple(clean_line(line) for line in content.bcc[:50]),
+        content.how,
+        content.about,
     )
 
 
@@ -244,12 +278,12 @@ def _write(conn: Connection, actor: Actor, there: Kept, content: Content, versio
         if not conn.execute(_insert, made).rowcount:  # another tab was faster by a blink
             raise Newer(_hold(conn, actor, there.conversation_id, there.mode))
     moment = now()
-    said = _Recipients(content.to, content.cc)
+    said = _Recipients(content.to, content.cc, content.bcc, content.how, content.about)
     row = {
         "text": content.text,
         "via": content.via,
         "subject": content.subject,
-        "details": msgspec.json.encode(said).decode() if content.to or content.cc else "",
+        "details": msgspec.json.encode(said).decode() if said != _Recipients() else "",
         "actions": msgspec.json.encode(content.actions).decode() if content.actions else "",
         "version": version,
         "saved_at": moment,

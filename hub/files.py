@@ -42,8 +42,10 @@ def with_pictures(html: str, files: Sequence[FileView], folder: str) -> str:
     return _CID.sub(address, html)
 
 
-async def original(house: House, journal_id: int, name: str, mail: bool) -> web.Response:
-    """What arrived, byte for byte, as a download. Raises `NotFound`, `Problem` 404 when the bytes are gone."""
+async def original(house: House, journal_id: int, name: str, mail: bool, *, view: bool = False) -> web.Response:
+    """What arrived, byte for byte, as a download, or as plain text to ``view``. Raises `NotFound`, and `Problem` 404 when the bytes
+    are gone.
+    """
     kept = await house.hub.db.read(journal.body, journal_id)
     if kept is None:
         raise NotFound
@@ -53,9 +55,12 @@ async def original(house: House, journal_id: int, name: str, mail: bool) -> web.
             body = await asyncio.to_thread(house.hub.blobs.get, blob)
         except OSError as error:
             raise gone() from error
+    kind, how = "message/rfc822" if mail else "application/octet-stream", "attachment"
+    if view:
+        kind, how = "text/plain; charset=utf-8", "inline"
     headers = {
-        "Content-Type": "message/rfc822" if mail else "application/octet-stream",
-        "Content-Disposition": disposition("attachment", f"{name}.{'eml' if mail else 'bin'}"),
+        "Content-Type": kind,
+        "Content-Disposition": disposition(how, f"{name}.{'eml' if mail else 'bin'}"),
         "Content-Security-Policy": CAGE,
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-store",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
@@ -47,6 +47,9 @@ class Before(Struct, frozen=True):
     cc: tuple[str, ...] = ()
     subject: str = ""
     actions: tuple[str, ...] = ()
+    bcc: tuple[str, ...] = ()
+    how: Literal["reply", "forward"] = "reply"
+    about: int = 0
 
 
 class Hold(Struct, frozen=True):

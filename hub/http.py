@@ -22,6 +22,7 @@ from hub.core import Hub
 from hub.database import DiskFull, Unavailable
 from hub.delivery import Delivery
 from hub.feed import Feed
+from hub.fitting import Gone
 from hub.ingest import Ingest
 from hub.outbox import CannotSend, NotFound
 
@@ -111,6 +112,8 @@ def as_problem(error: BaseException) -> Problem | None:
         return Problem(404, "It does not exist, or you may not see it.")
     if isinstance(error, Forbidden):
         return Problem(403, str(error))
+    if isinstance(error, Gone):
+        return Problem(409, str(error))
     if isinstance(error, CannotSend):
         return Problem(422, str(error))
     if isinstance(error, DiskFull):

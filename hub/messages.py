@@ -146,9 +146,29 @@ class Message(Struct, frozen=True):
     spot: Spot | None = None
 
 
+class Template(Struct, frozen=True):
+    """A text that a provider has approved for sending at any time. ``body`` has places to fill in, numbered or named: {{1}}, {{name}}.
+    One name may stand for several languages (de, en_US).
+    """
+
+    name: str
+    language: str
+    body: str
+    category: str = ""
+
+
+class Filled(Struct, frozen=True):
+    """A template with what was put into its places, by their number or name."""
+
+    name: str
+    language: str
+    values: dict[str, str] = {}
+
+
 class Details(Struct, frozen=True, omit_defaults=True):
     """What a message has besides its columns; JSON in `messages.details`. ``edited_at`` and ``deleted_at``: by whoever wrote it;
-    ``mentions``: (begin, end, "e7" or "t3") in the text.
+    ``mentions``: (begin, end, "e7" or "t3") in the text. ``bcc`` is for colleagues' eyes only. ``forwarded`` is the message that was
+    shown to somebody by this one; ``template`` the prepared text that was sent.
     """
 
     to: tuple[tuple[str, str], ...] = ()
@@ -166,6 +186,9 @@ class Details(Struct, frozen=True, omit_defaults=True):
     edited_at: int | None = None
     deleted_at: int | None = None
     mentions: tuple[tuple[int, int, str], ...] = ()
+    bcc: tuple[tuple[str, str], ...] = ()
+    forwarded: int = 0
+    template: Filled | None = None
 
 
 class Receipt(Struct, frozen=True):
@@ -198,7 +221,8 @@ class Outgoing(Struct, frozen=True):
     ``to`` and ``cc`` are what the message says; ``recipients`` (addresses) are whom this attempt is for. ``token`` is
     the thread token to hide in the reply address or message id. ``reply_to`` is the provider's id of the message
     answered, ``references`` the external ids of the thread, oldest first. ``idempotency_key`` is the same for every
-    attempt at the same recipient and message. ``quote`` is the text being answered, for channels that quote.
+    attempt at the same recipient and message. ``quote`` is the text being answered, for channels that quote. With ``template`` a
+    prepared text is sent, whose words are ``text``.
     """
 
     id: str
@@ -217,6 +241,7 @@ class Outgoing(Struct, frozen=True):
     files: tuple[File, ...] = ()
     attempt: int = 1
     at: int = 0
+    template: Filled | None = None
 
 
 class TryLater(Exception):

@@ -5,24 +5,39 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import conversations, directory, events, holds, identity, mentions, presence, search, sla, timeline, ways
+from hub import (
+    conversations,
+    directory,
+    events,
+    fitting,
+    holds,
+    identity,
+    mentions,
+    presence,
+    search,
+    sla,
+    timeline,
+    uploads,
+    ways,
+)
 from hub.access import Actor, access_conversation, access_customer, require
-from hub.adapter import Traits
 from hub.channels import Channels, Ready
 from hub.clock import now
 from hub.conversations import Current
 from hub.events import NewEvent
 from hub.failpoints import hit
+from hub.fitting import CannotSend as CannotSend
+from hub.fitting import Draft as Draft
+from hub.fitting import Gone
 from hub.messages import Details, Party
-from hub.sql import allocate, among, db_now, insert_rows
-from hub.tables import attachments, deliveries, identities, messages
+from hub.sql import allocate, db_now, insert_rows
+from hub.tables import deliveries, messages
 from hub.text import clean, clean_line, preview
 
 
@@ -38,38 +53,14 @@ class Stale(Exception):
         self.newer = newer
 
 
-class CannotSend(ValueError):
-    """The channel cannot carry this message; the text says why and what to do."""
-
-
-class Draft(Struct, frozen=True):
-    """What an employee wants to say. ``seen`` is the newest message id their screen shows (0: do not check).
-
-    ``client_id`` names this very act: a second draft with the same one is the same message. ``via`` is the channel's id; 0 means
-    the conversation's own. ``to`` and ``cc`` are addresses with their kind; empty means the customer. ``actions`` are only
-    remembered, for the case that it is taken back. ``minds``: what of what came after ``seen`` keeps it from being sent: everything,
-    or only what colleagues said (to the customer or in a note).
-    """
-
-    text: str
-    client_id: str
-    html: str = ""
-    via: int = 0
-    to: tuple[Party, ...] = ()
-    cc: tuple[Party, ...] = ()
-    subject: str = ""
-    files: tuple[int, ...] = ()
-    seen: int = 0
-    actions: tuple[str, ...] = ()
-    minds: Literal["everything", "colleagues"] = "everything"
-
-
 def reply(
     conn: Connection, actor: Actor, channels: Channels, undo_seconds: float, conversation_id: int, draft: Draft
 ) -> tuple[int, bool]:
     """Queue a reply: (message id, False if it was already there).
 
-    Raises `NotFound`, `access.Forbidden`, `Stale`, `CannotSend`.
+    A forward is shown to somebody: they take no part in the conversation by that, so what they answer begins one of its own, which
+    names this one; and the customer still waits for an answer. Nor does who gets a blind copy take part.
+    Raises `NotFound`, `access.Forbidden`, `Stale`, `CannotSend`, `fitting.Gone`.
     """
     require(actor, "reply")
     if access_conversation(conn, actor, conversation_id) is None:
@@ -82,9 +73,8 @@ def reply(
     _refuse_merged(home)
     _refuse_stale(conn, actor, home, draft)
     channel = _channel(channels, draft.via or home.channel_id)
-    answered, sender = _last_in(conn, home, channel.adapter.traits)
-    to = draft.to or sender or _reach(conn, home.customer_id, channel.adapter.traits, channel.config.name)
-    return _write(conn, actor, home, channel, draft, to, undo_seconds, answered), True
+    to = _whom(conn, home, channel, draft)
+    return _write(conn, actor, home, channel, draft, to, undo_seconds, _answered(conn, home, channel, draft, to)), True
 
 
 def start(
@@ -110,7 +100,7 @@ def start(
         customer = access_customer(conn, actor, customer_id)
         if customer is None:
             raise NotFound
-        to = to or _reach(conn, customer.id, traits, channel.config.name)
+        to = to or _reach(conn, customer.id, channel)
     else:
         if not to:
             raise CannotSend("Say whom to write to: “to” or “customer” is missing.")
@@ -197,35 +187,45 @@ def _channel(channels: Channels, channel_id: int) -> Ready:
     return ready
 
 
-def _last_in(conn: Connection, home: Current, traits: Traits) -> tuple[int | None, tuple[Party, ...]]:
-    """The customer's last message that came over this kind of address: its id and its sender."""
-    m = messages.c
-    statement = (
-        sa.select(m.id, m.sender, m.sender_name)
-        .where(
-            m.conversation_id == home.id,
-            m.direction == "in",
-            m.sender.startswith(f"{traits.address_kind}:", autoescape=True),
+def _whom(conn: Connection, home: Current, channel: Ready, draft: Draft) -> tuple[Party, ...]:
+    """The recipients, looked at once more where the screen said that they are the customer's."""
+    if not draft.to and draft.how == "forward":
+        raise CannotSend("Say to whom it shall be forwarded.")
+    if draft.sure and (gone := ways.strangers(conn, home.customer_id, home.id, [p.address for p in draft.to])):
+        raise Gone(
+            f"“{gone[0].partition(':')[2]}” is not the customer's address any more. Nothing was sent: choose whom to write to."
         )
-        .order_by(m.id.desc())
-        .limit(1)
-    )
-    row = conn.execute(statement).first()
-    return (row.id, (Party(row.sender, row.sender_name),)) if row else (None, ())
+    if draft.sure:
+        called = ways.names(conn, [p.address for p in draft.to])
+        return tuple(Party(p.address, p.name or called.get(p.address, "")) for p in draft.to)
+    return draft.to or _reach(conn, home.customer_id, channel, home.id)
 
 
-def _reach(conn: Connection, customer_id: int, traits: Traits, name: str) -> tuple[Party, ...]:
-    i = identities.c
-    statement = (
-        sa.select(i.address, i.name)
-        .where(i.customer_id == customer_id, i.address.startswith(f"{traits.address_kind}:", autoescape=True))
-        .order_by(i.verified.desc(), i.id.desc())
-        .limit(1)
-    )
-    row = conn.execute(statement).first()
-    if row is None:
-        raise CannotSend(f"The customer has no address for {name}. Add one, or reply by another channel.")
-    return (Party(row.address, row.name),)
+def _reach(conn: Connection, customer_id: int, channel: Ready, conversation_id: int = 0) -> tuple[Party, ...]:
+    party = ways.to(conn, channel, customer_id, conversation_id)
+    if party is None:
+        raise CannotSend(
+            f"The customer has no address for {channel.config.name}. Add one, or reply by another channel."
+        )
+    return (party,)
+
+
+def _answered(conn: Connection, home: Current, channel: Ready, draft: Draft, to: Sequence[Party]) -> int | None:
+    """The message that is answered: the one that was chosen, else the recipient's newest, else the newest of such an address."""
+    if draft.how == "forward":
+        return None
+    m = messages.c
+    kind = to[0].address.partition(":")[0]
+    come = (m.conversation_id == home.id, m.direction == "in")
+    for which in (
+        sa.and_(m.conversation_id == home.id, m.id == draft.about, m.channel_id == channel.id),
+        sa.and_(*come, m.sender == to[0].address),
+        sa.and_(*come, m.sender.startswith(f"{kind}:", autoescape=True)),
+    ):
+        found: int | None = conn.execute(sa.select(m.id).where(which).order_by(m.id.desc()).limit(1)).scalar()
+        if found is not None:
+            return found
+    return None
 
 
 def _begin(conn: Connection, actor: Actor, channel: Ready, customer_id: int, draft: Draft) -> Current:
@@ -265,83 +265,67 @@ def _write(
     undo_seconds: float,
     answered: int | None = None,
 ) -> int:
-    _check(channel.adapter.traits, channel.config.name, draft, to)
-    if ways.closed(conn, home.customer_id, channel):
-        hours, name = channel.adapter.traits.window_hours, channel.config.name
-        raise CannotSend(
-            f"“{name}” takes free text only for {hours} hours after the customer's last message. Reply by another channel."
-        )
-    files = _own_files(conn, actor, draft.files)
-    recipients = list(dict.fromkeys(p.address for p in (*to, *draft.cc)))
+    fitting.check(channel.adapter.traits, channel.config.name, draft, to)
+    fitting.check_window(conn, home.customer_id, channel, draft, to)
+    files = fitting.own_files(conn, actor, draft, channel)
+    shown = [f for f in files if f.message_id is not None]  # they stay where they are, and go along as copies
+    seen = list(dict.fromkeys(p.address for p in (*to, *draft.cc)))
+    recipients = list(dict.fromkeys((*seen, *(p.address for p in draft.bcc))))
+    joining = [] if draft.how == "forward" else seen
     d = directory.current(conn)
-    was = holds.before(conn, d, home, recipients) if undo_seconds else None
+    was = holds.before(conn, d, home, joining) if undo_seconds else None
     presence.acted(conn, actor.id)  # before the counter of ids, as everywhere (see hub.store)
-    number, *rest = allocate(conn, "ids", 2 + len(recipients))
+    number, *rest = allocate(conn, "ids", 2 + len(recipients) + len(shown))
     moment = now()
     kind = "email" if channel.adapter.traits.subject else "text"
     row = _row(number, actor, home, channel, draft, to, kind) | {"reply_to_id": answered}
     insert_rows(conn, messages, [row])
-    if files:
-        conn.execute(sa.update(attachments).where(among(attachments.c.id, files)).values(message_id=number))
+    uploads.give(conn, actor.id, number, files, rest[len(recipients) :])
     due = conn.execute(sa.select(db_now())).scalar_one() + int(undo_seconds * 1000)
     insert_rows(
         conn,
         deliveries,
         [_delivery(n, number, home, channel, a, due, moment) for n, a in zip(rest, recipients, strict=False)],
     )
-    conversations.add_participants(conn, [(home.id, address, channel.id) for address in recipients])
+    conversations.add_participants(conn, [(home.id, address, channel.id) for address in joining])
     search.add(conn, [(number, search.of_message("out", row["subject"], "", row["text"]))])
-    home.touched, home.last_message_id, home.last_message_at = True, number, moment
-    home.preview, home.waiting_since, home.unread = preview(draft.text), None, 0
-    if home.status in ("closed", "snoozed"):
-        home.status, home.closed_at, home.snoozed_until = "open", None, None
+    _moved_on(home, draft, number, moment)
     conversations.save(conn, [home])
-    late = sla.follow(conn, d, [home], answered={home.id})
+    late = sla.follow(conn, d, [home], answered=set() if draft.how == "forward" else {home.id})
     sent = NewEvent("message.sent", home.id, home.customer_id, number, channel.id, actor.id, id=rest[-1], at=moment)
     told = events.append(conn, [sent, *late])
     if was is not None:
-        to_again, cc_again = (tuple(p.address for p in parties) for parties in (draft.to, draft.cc))
-        was = msgspec.structs.replace(was, to=to_again, cc=cc_again, via=draft.via, subject=clean_line(draft.subject))
-        was = msgspec.structs.replace(was, actions=draft.actions)
-        holds.keep(conn, holds.Hold(number, home.id, actor.id, was, told, due))
+        holds.keep(conn, holds.Hold(number, home.id, actor.id, _addressed(was, draft), told, due))
     hit("outbox.before_commit")
     return number
 
 
-def _check(traits: Traits, name: str, draft: Draft, to: Sequence[Party]) -> None:
-    if not draft.text.strip() and not draft.html and not draft.files:
-        raise CannotSend("The message is empty.")
-    if len(draft.text) > traits.max_length:
-        raise CannotSend(f"“{name}” carries at most {traits.max_length} characters; these are {len(draft.text)}.")
-    if draft.cc and not traits.cc:
-        raise CannotSend(f"“{name}” knows no cc.")
-    prefix = f"{traits.address_kind}:"
-    for party in (*to, *draft.cc):
-        if (
-            not party.address.startswith(prefix)
-            or len(party.address) > 400
-            or clean_line(party.address) != party.address
-        ):
-            raise CannotSend(f"“{party.address}” is no address for “{name}”; it must begin with {prefix}")
+def _addressed(was: holds.Before, draft: Draft) -> holds.Before:
+    """With how the message was addressed, for the case that it is taken back."""
+    to, cc, bcc = (tuple(p.address for p in parties) for parties in (draft.to, draft.cc, draft.bcc))
+    subject = clean_line(draft.subject)
+    was = msgspec.structs.replace(was, to=to, cc=cc, bcc=bcc, via=draft.via, subject=subject, actions=draft.actions)
+    return msgspec.structs.replace(was, how=draft.how, about=draft.about)
 
 
-def _own_files(conn: Connection, actor: Actor, files: Sequence[int]) -> list[int]:
-    if not files:
-        return []
-    a = attachments.c
-    statement = sa.select(a.id).where(among(a.id, files), a.message_id.is_(None), a.uploader_id == actor.id)
-    found = set(conn.execute(statement).scalars())
-    missing = [str(f) for f in files if f not in found]
-    if missing:
-        raise CannotSend(f"The attachments {', '.join(missing)} do not exist or are already sent. Upload them again.")
-    return list(files)
+def _moved_on(home: Current, draft: Draft, number: int, moment: int) -> None:
+    """What a message of ours does to its conversation: whoever was answered waits no more."""
+    home.touched, home.last_message_id, home.last_message_at = True, number, moment
+    home.preview = preview(draft.text)
+    if draft.how == "forward":
+        return
+    home.waiting_since, home.unread = None, 0
+    if home.status in ("closed", "snoozed"):
+        home.status, home.closed_at, home.snoozed_until = "open", None, None
 
 
 _ANSWERED = re.compile(r"(re|aw|antw|sv|vs|ref|rif)\s*(\[\d+\])?:", re.IGNORECASE)
 
 
-def _answering(home: Current) -> str:
+def _answering(home: Current, draft: Draft) -> str:
     """The conversation's subject as an answer has it: one "Re:" in front, whatever language began it."""
+    if draft.how == "forward":
+        return f"Fwd: {home.subject}".rstrip()
     if not home.subject or _ANSWERED.match(home.subject) or not home.last_message_id:
         return home.subject
     return f"Re: {home.subject}"
@@ -351,7 +335,9 @@ def _row(
     number: int, actor: Actor, home: Current, channel: Ready | None, draft: Draft, to: Sequence[Party], kind: str
 ) -> dict[str, Any]:
     moment = now()
-    details = Details(tuple((p.address, p.name) for p in to), tuple((p.address, p.name) for p in draft.cc))
+    shown_to, cc, bcc = (tuple((p.address, p.name) for p in parties) for parties in (to, draft.cc, draft.bcc))
+    forwarded = draft.about if draft.how == "forward" else 0
+    details = Details(shown_to, cc, bcc=bcc, forwarded=forwarded, template=draft.template)
     text = clean(draft.text)
     return {
         "id": number,
@@ -364,7 +350,7 @@ def _row(
         "sender": "",
         "sender_name": actor.name,
         "subject": clean_line(draft.subject)
-        or (_answering(home) if channel and channel.adapter.traits.subject else ""),
+        or (_answering(home, draft) if channel and channel.adapter.traits.subject else ""),
         "text": text,
         "visible_text": "",
         "html": clean(draft.html),

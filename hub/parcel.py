@@ -103,6 +103,7 @@ def _parcel(hub: Hub, row: Any, before: str, files: tuple[tuple[str, str, str, s
         references=tuple(dict.fromkeys(references)),
         attempt=row.attempts,
         at=row.at,
+        template=details.template,
     )
     return Parcel(
         row.delivery_id,

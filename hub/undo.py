@@ -60,6 +60,9 @@ def take_back(conn: Connection, actor: Actor, message_id: int) -> Kept:
         hold.before.subject,
         files,
         hold.before.actions,
+        hold.before.bcc,
+        hold.before.how,
+        hold.before.about,
     )
     return drafts.bring_back(conn, actor, home.id, "reply", content)
 

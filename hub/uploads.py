@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub.clock import now
-from hub.sql import allocate, insert_rows
+from hub.sql import allocate, among, insert_rows
 from hub.tables import attachments, draft_files
 
 #: How long an upload waits (milliseconds).
@@ -44,6 +45,23 @@ def keep(conn: Connection, uploader_id: int, files: Sequence[Upload]) -> list[in
     ]
     insert_rows(conn, attachments, rows)
     return ids
+
+
+def give(conn: Connection, employee_id: int, message_id: int, files: Sequence[Any], ids: Sequence[int]) -> None:
+    """Give a message its files (rows of attachments): uploads become its own, files of another message are copied under these
+    ``ids``; their bytes are kept once.
+    """
+    own = [f.id for f in files if f.message_id is None]
+    if own:
+        conn.execute(sa.update(attachments).where(among(attachments.c.id, own)).values(message_id=message_id))
+    copied = [f for f in files if f.message_id is not None]
+    kept = ("name", "type", "size", "sha256")
+    rows = [
+        {"id": number, "message_id": message_id, "uploader_id": employee_id, "created_at": now()}
+        | {field: getattr(file, field) for field in kept}
+        for number, file in zip(ids, copied, strict=False)
+    ]
+    insert_rows(conn, attachments, rows)
 
 
 def prune_uploads(conn: Connection) -> int:

@@ -17,11 +17,11 @@ MAY: dict[str, set[str]] = {
 }
 #: Inside hub/ nobody looks up. Those on one floor may import each other where no circle comes of it.
 FLOORS = [
-    "messages failpoints text clock addresses i18n hours sniffing query excerpts colour snoozing",
+    "messages failpoints text clock addresses i18n hours sniffing query excerpts colour snoozing segments",
     "adapter database sql tables blobs secretbox bus redisbus migrations tasks sandbox sandbox_worker fetching",
     "channels core",
     "identity conversations entries directory keywords routing reasons situations assignment presence sla events timeline search "
-    "access accounts inbox journal once receipts holds ways chapters filters finding counting mentions nearby notices handover",
+    "access accounts inbox journal once receipts holds ways fitting chapters filters finding counting mentions nearby notices handover",
     "ingest reading outbox delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
     "simulation_worker staff board draft sheets roster ownership drafts undo replies composing visitors looking views "

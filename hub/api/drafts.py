@@ -12,6 +12,7 @@ from hub.api.shapes import Attachment, Cursor, Id, Limit
 from hub.api.wire import Call, Page, read_cursor, route, write_cursor
 from hub.clock import rfc3339
 from hub.drafts import Content, Kept, Mode
+from hub.fitting import How
 from hub.http import Problem
 
 Line = Annotated[str, Meta(max_length=1000)]
@@ -32,11 +33,15 @@ class Draft(Struct, frozen=True):
     actions: list[str]
     version: int
     saved_at: str | None
+    bcc: list[str]
+    how: How
+    about: str | None
 
 
 class NewDraft(Struct, forbid_unknown_fields=True):
     """All of a draft; without text and attachments there is none. ``version`` is the one it was made from: when another one has been
-    saved since, the answer is 409. Without it whatever there is, is replaced.
+    saved since, the answer is 409. Without it whatever there is, is replaced. ``about`` is the message that is answered or forwarded
+    (``how``).
     """
 
     text: Annotated[str, Meta(max_length=drafts.LONGEST)] = ""
@@ -47,6 +52,9 @@ class NewDraft(Struct, forbid_unknown_fields=True):
     attachments: Annotated[list[Id], Meta(max_length=drafts.MOST_FILES)] = []
     actions: Annotated[list[Annotated[str, Meta(max_length=100)]], Meta(max_length=drafts.MOST_ACTIONS)] = []
     version: Version | None = None
+    bcc: Annotated[list[Line], Meta(max_length=50)] = []
+    how: How = "reply"
+    about: Id | None = None
 
 
 class DraftQuery(Struct, forbid_unknown_fields=True):
@@ -71,6 +79,9 @@ def shown(kept: Kept) -> Draft:
         list(content.actions),
         kept.version,
         rfc3339(kept.saved_at) if kept.saved_at else None,
+        list(content.bcc),
+        content.how,
+        shapes.name(content.about or None),
     )
 
 
@@ -105,6 +116,9 @@ async def put_draft(call: Call, id: int, mode: Mode, body: NewDraft) -> Draft:
         body.subject,
         tuple(map(int, body.attachments)),
         tuple(body.actions),
+        tuple(body.bcc),
+        body.how,
+        int(body.about or 0),
     )
     try:
         return shown(await call.hub.db.write(drafts.put, call.actor, id, mode, content, body.version))

@@ -8,19 +8,18 @@ from aiohttp.web import FileField
 from msgspec import structs
 from sqlalchemy.engine import Connection
 
-from hub import addresses, collaboration, collisions, composing, files, undo, uploads
+from hub import collaboration, collisions, composing, files, undo, uploads
 from hub.access import Actor, Forbidden, access_message
 from hub.database import Unavailable
 from hub.http import HOUSE, UPLOAD, Form, House, Problem, as_problem, read_form
 from hub.i18n import LANGUAGES
-from hub.messages import Party
 from hub.outbox import CannotSend, Draft, NotFound, Stale
 from hub.sessions import forget
 from hub.sql import among
 from hub.tables import attachments, employees
 from hub.text import clean, clean_line
 from hub.timeline import FileView
-from hub.web.forms import parts
+from hub.web.answering import recipients, written
 from hub.web.pages import Composer, beside, show_conversation
 from hub.web.rendering import words_for
 from hub.web.screens import is_part, number_in, positive
@@ -51,27 +50,15 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
         "reply",
         _text(form, "text"),
         _text(form, "note"),
-        positive(_word(form, "via", 20)),
+        written(form),
         actions=tuple(clean_line(v, 100) for v in form.getall("act", [])[:20] if isinstance(v, str)),
-        subject=_word(form, "subject", 500),
-        cc=_word(form, "cc", 4000),
         back=True,
     )
     seen = positive(_word(form, "seen", 20))
     trouble, kept = "", _ids(form)
     try:
         kept += await _stored(request, actor, form)
-        draft = Draft(
-            composer.text,
-            composer.client_id,
-            via=composer.via,
-            cc=_parties(house, composer),
-            subject=composer.subject,
-            files=tuple(kept),
-            seen=seen,
-            actions=composer.actions,
-            minds="colleagues",
-        )
+        draft = _drafted(house, composer, kept, seen)
         if not draft.client_id:
             raise CannotSend("The form is too old. Send it again.")
         await house.hub.db.write(
@@ -85,7 +72,7 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
     if not trouble:
         house.hub.bus.publish()
         return back(request, number)
-    shown = await house.hub.db.read(_kept, actor, kept)
+    shown = await house.hub.db.read(_kept, actor, kept, composer.said.about)
     filled = structs.replace(composer, trouble=trouble, kept=shown)
     return await show_conversation(request, actor, number, filled, status, seen)
 
@@ -95,20 +82,32 @@ async def _faster(
 ) -> web.StreamResponse:
     """409: what colleagues have said since, above the box with the text in it."""
     number, db = number_in(request), request.app[HOUSE].hub.db
-    newer, shown = await db.read(lambda conn: (collisions.newer(conn, actor, number, seen), _kept(conn, actor, files)))
+    newer, shown = await db.read(
+        lambda conn: (collisions.newer(conn, actor, number, seen), _kept(conn, actor, files, composer.said.about))
+    )
     filled = structs.replace(composer, newer=tuple(newer), kept=shown)
     return await show_conversation(request, actor, number, filled, 409, seen)
 
 
-def _parties(house: House, composer: Composer) -> tuple[Party, ...]:
-    """Whom it also goes to, where the chosen channel knows cc. Raises `CannotSend`."""
-    ready = house.hub.channels.by_id.get(composer.via)
-    if ready is None or not ready.adapter.traits.cc:
-        return ()
-    try:
-        return tuple(Party(addresses.normal(a, ready.adapter.traits.address_kind)) for a in parts(composer.cc))
-    except ValueError as error:
-        raise CannotSend(str(error)) from error
+def _drafted(house: House, composer: Composer, files: list[int], seen: int) -> Draft:
+    """What shall be sent, to exactly those whom the form names. Raises `CannotSend`."""
+    said, whom = composer.said, recipients(house.hub.channels, composer.said)
+    return Draft(
+        composer.text,
+        composer.client_id,
+        via=said.via,
+        to=whom.to,
+        cc=whom.cc,
+        bcc=whom.bcc,
+        subject=said.subject,
+        files=tuple(files),
+        seen=seen,
+        actions=composer.actions,
+        minds="colleagues",
+        sure=whom.sure,
+        how=said.how,
+        about=said.about,
+    )
 
 
 def _version(form: Form) -> int | None:
@@ -136,11 +135,13 @@ async def _stored(request: web.Request, actor: Actor, form: Form) -> list[int]:
     return await house.hub.db.write(uploads.keep, actor.id, kept) if kept else []
 
 
-def _kept(conn: Connection, actor: Actor, ids: list[int]) -> tuple[FileView, ...]:
+def _kept(conn: Connection, actor: Actor, ids: list[int], about: int = 0) -> tuple[FileView, ...]:
+    """Own uploads, and files of the message that this is about."""
     a = attachments.c
-    statement = sa.select(a.id, a.name, a.type, a.size, a.sha256, a.inline_id).where(
-        among(a.id, ids), a.message_id.is_(None), a.uploader_id == actor.id
-    )
+    which = sa.and_(a.message_id.is_(None), a.uploader_id == actor.id)
+    if about and access_message(conn, actor, about) is not None:
+        which = sa.or_(which, a.message_id == about)
+    statement = sa.select(a.id, a.name, a.type, a.size, a.sha256, a.inline_id).where(among(a.id, ids), which)
     return tuple(FileView(*row) for row in conn.execute(statement)) if ids else ()
 
 

@@ -104,8 +104,9 @@ async def message_text(request: web.Request, actor: Actor) -> web.StreamResponse
 
 
 async def message_raw(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """GET /messages/<id>/raw: what arrived, byte for byte, as a download."""
+    """GET /messages/<id>/raw: what arrived, byte for byte, as a download; to look at: …?view"""
     house, number = request.app[HOUSE], number_in(request)
     said = await house.hub.db.read(reads.original, actor, number)
     assert said.journal_id is not None
-    return await files.original(house, said.journal_id, f"message-{number}", said.kind == "email")
+    view = "view" in request.query
+    return await files.original(house, said.journal_id, f"message-{number}", said.kind == "email", view=view)

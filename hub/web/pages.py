@@ -11,16 +11,18 @@ from aiohttp import web
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
-from hub import holds, reasons, snoozing
+from hub import holds, reasons, snoozing, timeline
 from hub.access import RIGHTS, Actor
 from hub.channels import Channels
 from hub.collisions import Newer
-from hub.drafts import Kept, Mode
+from hub.drafts import Content, Kept, Mode
 from hub.http import HOUSE, Problem
 from hub.inbox import Row
 from hub.outbox import NotFound
 from hub.timeline import FileView, MessageView
 from hub.web import further, onwards, reads, toasts
+from hub.web.answering import MODES, Taken, Written, domains, take_up
+from hub.web.answering import chosen as chosen_way
 from hub.web.mates import Mate
 from hub.web.parts import bare
 from hub.web.places import Place, read_place
@@ -30,29 +32,29 @@ from hub.web.rendering import show, when_for, words_for
 from hub.web.screens import is_panes, number_in, positive
 from hub.web.stretches import CATCH_UP, Look
 from hub.web.views import acted
-from hub.web.ways import ways
+from hub.web.ways import Choice, ways
+from hub.web.when import When
 
 #: The cookie with the name of the list that was looked at last.
 LAST = "list"
 
 
 class Composer(Struct, frozen=True):
-    """What stands in the box. ``client_id`` names the act of sending in ``mode``; ``kept`` are files that are already here.
+    """What stands in the box. ``client_id`` names the act of sending in ``mode``; ``kept`` are files that are already here; ``said``
+    is whom it goes to.
 
     ``drafts`` are what the server has kept; a form that comes back after a failure (``back``) holds what was in it instead. ``newer``
-    is what colleagues were faster to say.
+    is what colleagues were faster to say. ``taken`` is the entry that is taken up (`answering`).
     """
 
     client_id: str = ""
     mode: str = ""
     text: str = ""
     note: str = ""
-    via: int = 0
+    said: Written = Written()
     trouble: str = ""
     kept: tuple[FileView, ...] = ()
     actions: tuple[str, ...] = ()
-    subject: str = ""
-    cc: str = ""
     back: bool = False
     drafts: Mapping[str, Kept] = {}
     newer: tuple[Newer, ...] = ()
@@ -183,7 +185,8 @@ async def show_conversation(
         raise web.HTTPSeeOther(f"{place.conversation(row.merged_into)}&merged={row.id}")
     when = when_for(request, words_for(request, actor))
     toast = await toasts.of(request, actor)
-    shown = _filled(request, composer, opened, actor)
+    offered = ways(opened.ways, when)
+    shown = _filled(request, composer, opened, actor, await _taken(request, actor, offered, when))
     whole, fresh = opened.history == "all", seen or _unread_from(opened)
     said = further.drawn_entries(stretch, opened.names, when, subject=row.subject, new_after=fresh, chapters=whole)
     return show(
@@ -192,7 +195,7 @@ async def show_conversation(
         current=number, cursor="", row=row, entries=said, older=stretch.older, customer=opened.customer,
         others=opened.others, people=opened.people, all_teams=opened.all_teams, latest=opened.latest,
         steps=reasons.each_in_words(row.reason, when.words.language, when.until), ask=ask,
-        ways=ways(opened.ways, when), usable=[way.id for way in opened.ways if not way.why],
+        ways=offered, way=chosen_way(offered, shown.said), domains=domains(house.hub.channels, offered),
         gone=_gone(request, opened), composer=shown, acts=acted(shown.actions, opened.names, when.words),
         seen=row.last_message_id, newer=stretch.newer, history=opened.history, earlier=opened.earlier,
         channel_names=opened.names.channels, employees=opened.names.employees,
@@ -215,8 +218,22 @@ def _inbound(opened: Opened) -> list[MessageView]:
     return [m for m in said if m.direction == "in" and m.conversation_id == opened.row.id]
 
 
-def _filled(request: web.Request, composer: Composer, opened: Opened, actor: Actor) -> Composer:
-    """The box with the drafts in it, unless it comes back with what somebody was just sending."""
+async def _taken(request: web.Request, actor: Actor, offered: Sequence[Choice], when: When) -> Taken | None:
+    """The entry that is to be answered or forwarded: ?mode=…&to=<message>."""
+    mode, number = request.query.get("mode", ""), positive(request.query.get("to", ""))
+    if request.method != "GET" or not number or mode not in MODES or actor.role not in RIGHTS["reply"]:
+        return None
+    house = request.app[HOUSE]
+    message = await house.hub.db.read(timeline.message, actor, number)
+    if message is None or message.direction not in ("in", "out"):
+        raise NotFound
+    return take_up(mode, message, house.hub.channels, offered, when)
+
+
+def _filled(
+    request: web.Request, composer: Composer, opened: Opened, actor: Actor, taken: Taken | None = None
+) -> Composer:
+    """The box with the drafts in it, unless it comes back with what somebody was just sending; and with an entry taken up."""
     possible = any(not way.why for way in opened.ways) and actor.role in RIGHTS["reply"]
     alive = {mode: kept for mode, kept in opened.drafts.items() if kept.alive}
     mode = composer.mode or request.query.get("mode", "") or ("note" if set(alive) == {"note"} else "reply")
@@ -228,12 +245,23 @@ def _filled(request: web.Request, composer: Composer, opened: Opened, actor: Act
         drafts=opened.drafts,
     )
     if reply and not (composer.back and composer.mode == "reply"):
-        said = reply.content
-        shown = structs.replace(shown, text=said.text, via=said.via, kept=reply.files, actions=said.actions)
-        shown = structs.replace(shown, subject=said.subject, cc=", ".join(bare(a) or a for a in said.cc))
+        shown = structs.replace(shown, text=reply.content.text, kept=reply.files, actions=reply.content.actions)
+        shown = structs.replace(shown, said=_addressed(reply.content))
     if note and not (composer.back and composer.mode == "note"):
         shown = structs.replace(shown, note=note.content.text)
+    if taken is not None and (shown.said.about, shown.said.how) != (taken.said.about, taken.said.how):
+        # what stood in the box already goes before what is taken up
+        text = shown.text.rstrip() + taken.text if shown.text.strip() else taken.text
+        own = tuple(f for f in shown.kept if shown.said.about == 0)
+        shown = structs.replace(shown, text=text, said=taken.said, kept=(*own, *taken.files))
     return shown
+
+
+def _addressed(content: Content) -> Written:
+    """Whom a draft goes to, as its form has it."""
+    to, cc, bcc = (", ".join(bare(a) or a for a in some) for some in (content.to, content.cc, content.bcc))
+    way = str(content.via) if content.via else ""
+    return Written(way, to, "", cc, bcc, content.subject, content.how, content.about)
 
 
 def _gone(request: web.Request, opened: Opened) -> str:

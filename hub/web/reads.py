@@ -216,7 +216,7 @@ def opened(
         latest,
         drafts.of_conversation(conn, actor, number),
         holds.latest(conn, actor.id),
-        tuple(ways.of(conn, channels, row.customer_id, row.channel_id)) if channels else (),
+        tuple(ways.of(conn, channels, row.customer_id, row.channel_id, number)) if channels else (),
         seen,
         chapters.earlier(conn, actor, *before) if seen == "one" else Earlier(),
         bool(mentions.unread(conn, actor.id, [number])),

@@ -221,6 +221,8 @@ def _said(
         original=said.journal_id is not None and not out,
         to=tuple(_party(*p) for p in said.details.to),
         cc=tuple(_party(*p) for p in said.details.cc),
+        bcc=tuple(_party(*p) for p in said.details.bcc),
+        forwarded=bool(said.details.forwarded),
         delivery=said.delivery,
     )
 

@@ -1,4 +1,4 @@
-"""“Reply via”: by which channels a customer can be answered, in words."""
+"""“Reply via”: by which channels and to which of their addresses a customer can be answered, in words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from hub.web.when import When
 
 
 class Choice(Struct, frozen=True):
-    """One line of the list. ``said`` is what is known of it; ``until`` the end of its window (ms, 0: none); ``blocked``: not now."""
+    """One line of the list. ``key`` names channel and address in a form; ``said`` is what is known of it; ``until`` the end of its
+    window (ms, 0: none); ``blocked``: not now; ``limited``: only templates now.
+    """
 
     id: int
     icon: str
@@ -26,30 +28,42 @@ class Choice(Struct, frozen=True):
     cc: bool
     file_bytes: int
     ill: bool
+    key: str
+    who: str
+    limited: bool
+    templates: bool
+    segments: int
+    types: str
 
 
-def ways(found: Sequence[core.Way], when: When) -> list[Choice]:
-    """The channels as the composer offers them."""
+def ways(found: Sequence[core.Way], when: When, later: frozenset[int] = frozenset()) -> list[Choice]:
+    """The ways as the composer offers them; ``later``: channels whose visitor is away and gets a mail after a while."""
     return [
         Choice(
             way.id,
             *LOOKS.get(way.kind, OTHER),
             way.name,
             bare(way.address),
-            _said(way, when),
+            _said(way, when, way.id in later),
             bool(way.why),
-            0 if way.why else way.until or 0,
+            0 if way.why or way.limited else way.until or 0,
             way.traits.subject,
             way.traits.cc,
             way.traits.max_file_bytes,
             bool(way.trouble),
+            way.key,
+            way.who,
+            way.limited,
+            way.traits.templates,
+            way.traits.segments,
+            " ".join(way.traits.file_types),
         )
         for way in found
         if way.why != "receives only"
     ]
 
 
-def _said(way: core.Way, when: When) -> str:
+def _said(way: core.Way, when: When, later: bool) -> str:
     words, hours = when.words, way.traits.window_hours
     match way.why:
         case "no address":
@@ -62,8 +76,18 @@ def _said(way: core.Way, when: When) -> str:
             )
         case "never wrote":
             return words.text("Only once the customer has written here")
+    if way.limited:
+        if not way.last_at:
+            return words.text("Templates only: the customer has not written here yet")
+        return words.plural(
+            "Templates only: the customer's last message is more than {n} hour old",
+            "Templates only: the customer's last message is more than {n} hours old",
+            hours,
+        )
     if way.trouble:
         return words.text("Disturbed since {time}", time=when.full(way.trouble_since or 0))
+    if later:
+        return words.text("Offline: goes by e-mail after {n} min", n=5)
     if way.last_at:
         return words.text("Last message {time}", time=when.short(way.last_at))
     return ""

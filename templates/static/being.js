@@ -14,7 +14,7 @@ const said = (key, values) => Object.entries(values).reduce((text, [name, value]
 function state() {
   const note = $('#mode-note', here.section)?.checked, form = $(note ? '.f-note' : '.f-reply', here.section)
   const answering = form && textOf(form).value.trim() && performance.now() - pressed < ANSWERING && pressed
-  return { state: answering ? 'replying' : 'viewing', mode: note ? 'note' : 'reply', via: (!note && $('[name=via]', here.section)?.value) || '' }
+  return { state: answering ? 'replying' : 'viewing', mode: note ? 'note' : 'reply', via: (!note && $('[name=via]:checked', here.section)?.dataset.id) || '' }
 }
 
 function report() {

@@ -2,7 +2,8 @@
 import { $, $$, body, fetchPart, tell, textOf } from './dom.js'
 import { Draft } from './draft.js'
 import { fits, shown, takeFiles } from './files.js'
-import { chooseWay, chosenWay, late, unwatchWay, watchWay } from './via.js'
+import { act } from './keys.js'
+import { chooseWay, chosenWay, late, typedTo, unwatchWay, watchWay, whom } from './via.js'
 import { mark, next, offerReplies, start as picks } from './picks.js'
 import { toast } from './toast.js'
 
@@ -59,10 +60,11 @@ function sent({ form, doc, away }) {
   if (away || !draft) { Draft.forget(form); return }
   const area = textOf(form)
   area.defaultValue = area.value = ''
-  for (const input of $$('[name=cc],[name=subject]', form)) input.value = input.defaultValue = ''
+  for (const input of $$('[name=cc],[name=bcc],[name=subject],[name=about]', form)) input.value = input.defaultValue = ''
+  if (form === replying) { $('[name=how]', form).value = 'reply'; $('[name=to]', form).value = $('[name=was]', form).value = ''; whom(box, form) }
   $$('[data-kept],[data-acts]', form).forEach(list => list.replaceChildren())
   area.required = true
-  if ($('details.rcp', form)) $('details.rcp', form).open = false
+  if ($('.rcp details', form)) $('.rcp details', form).open = false
   if ($('[data-doubt]', form)) $('[data-doubt]', form).hidden = true
   draft.settled(+($(`[data-compose=${draft.mode}] [name=draft]`, doc)?.value || 0))
   draft.state('')
@@ -90,7 +92,12 @@ function doubtful(form) {
   const asked = !bar.hidden
   $('[data-no-file]', bar).hidden = !noFile
   $('[data-no-subject]', bar).hidden = !noSubject
-  bar.hidden = asked || !(noFile || noSubject)
+  const outside = $('[data-outside]', bar), known = outside.dataset.outside.split(' '), near = typedTo(form).split('@').at(-1).toLowerCase()
+  const named = 'cc' in (way?.dataset || {}) ? $$('[name=cc],[name=bcc]', form).flatMap(i => i.value.toLowerCase().match(/[^\s,<>]+@[^\s,<>]+/g) || []) : []
+  const foreign = named.filter(a => ![...known, near].includes(a.split('@').at(-1)))
+  outside.hidden = !foreign.length
+  $('b', outside).textContent = foreign.join(', ')
+  bar.hidden = asked || !(noFile || noSubject || foreign.length)
   return !bar.hidden
 }
 
@@ -115,9 +122,10 @@ function adopt(there, which) {
   for (const draft of which) {
     const fresh = $(`[data-compose=${draft.mode}]`, there), form = draft.form
     textOf(form).value = textOf(fresh).value
-    for (const name of ['cc', 'subject']) if ($(`[name=${name}]`, form)) $(`[name=${name}]`, form).value = $(`[name=${name}]`, fresh).value
-    for (const name of ['data-kept', 'data-acts']) $(`[${name}]`, form)?.replaceChildren(...$(`[${name}]`, fresh).children)
     if (draft.mode === 'reply') chooseWay(box, chosenWay(there)?.value)
+    for (const name of ['how', 'about', 'was', 'to', 'cc', 'bcc', 'subject']) if ($(`[name=${name}]`, form)) $(`[name=${name}]`, form).value = $(`[name=${name}]`, fresh).value
+    if (draft.mode === 'reply') { whom(box, form); const fold = $('.rcp details', form); if (fold) fold.open = $('.rcp details', fresh).open }
+    for (const name of ['data-kept', 'data-acts']) $(`[${name}]`, form)?.replaceChildren(...$(`[${name}]`, fresh).children)
     draft.newer = null
     draft.settled(+$('[name=draft]', fresh).value)
     draft.state($('[data-state]', fresh).textContent)
@@ -130,8 +138,35 @@ function adopt(there, which) {
   $('#newer').hidden = ![...drafts.values()].some(d => d.newer)
 }
 
+// ── taking up an entry: an answer to it, a forward, the same words by another way ──────────────────────────────────
+async function take(link) {
+  const draft = drafts.get(replying), mine = box
+  link.closest('details')?.removeAttribute('open')
+  if (!draft) return
+  await draft.save()
+  try {
+    const { answer, doc } = await fetchPart(link.href, { headers: { 'X-Hub': 'panes' } }), there = $('#composer', doc)
+    if (box !== mine) return
+    if (!answer.ok || !there) { tell('hub:trouble', $('#failure-words', doc)?.textContent.trim() || body.dataset.lost); return }
+    adopt(there, [draft])
+    draft.saved = ''
+    draft.changed()
+    if (link.dataset.take === 'forward') { $('[name=to]', draft.form).focus(); textOf(draft.form).setSelectionRange(0, 0) }
+  } catch { tell('hub:trouble', body.dataset.lost) }
+}
+
+/** The forward of the mail that has the focus, else of the newest. */
+const forward = () => $('[data-take=forward]', document.activeElement.closest?.('.card') || undefined) || $$('#timeline [data-take=forward]').at(-1)
+
 export function start() {
   picks()
+  act('forward', () => take(forward()), () => !!replying && !!forward())
+  addEventListener('click', event => {
+    const link = event.target.closest('a[data-take]')
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || new URL(link.href).pathname !== `/c/${number}` || !replying) return
+    event.preventDefault()
+    take(link)
+  }, true)
   document.addEventListener('hub:opened', event => begin(event.detail.section, event.detail.number))
   document.addEventListener('hub:left', end)
   document.addEventListener('hub:sending', event => { event.detail.ready = before(event.detail.form) })

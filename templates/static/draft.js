@@ -1,10 +1,10 @@
 // A draft: kept on the server, and on this device until the server has confirmed it.
 import { $, $$, body, tell, textOf } from './dom.js'
 import { chip, shown } from './files.js'
-import { chooseWay, chosenWay } from './via.js'
+import { chooseWay, chosenWay, whom } from './via.js'
 
 const SOON = 600, LATER = 5000, MOST_KEEPALIVE = 60000
-const api = '/api/v1'
+const api = '/api/v1', LISTS = ['to', 'cc', 'bcc']
 const keyOf = form => `draft:${body.dataset.me}:${/\d+/.exec(new URL(form.action).pathname)}:${form.dataset.compose}`
 
 const saving = new Map()
@@ -28,10 +28,12 @@ export class Draft {
 
   content() {
     const values = name => $$(`[name=${name}]:checked`, this.form).map(i => i.value)
-    const said = { text: textOf(this.form).value, via: null, cc: [], subject: '', attachments: [], actions: [] }
+    const said = { text: textOf(this.form).value, via: null, to: [], cc: [], bcc: [], subject: '', attachments: [], actions: [] }
     if (this.mode === 'reply') {
-      said.via = chosenWay(this.box)?.value || null
-      said.cc = ($('[name=cc]', this.form)?.value || '').split(/[,\n]/).map(s => s.trim()).filter(Boolean)
+      said.via = chosenWay(this.box)?.dataset.id || null
+      for (const name of LISTS) said[name] = ($(`[name=${name}]`, this.form)?.value || '').split(/[,\n]/).map(s => s.trim()).filter(Boolean)
+      said.how = $('[name=how]', this.form).value
+      said.about = $('[name=about]', this.form).value || null
       said.subject = $('[name=subject]', this.form)?.value || ''
       said.attachments = values('file').sort((a, b) => a - b)
       said.actions = values('act')
@@ -47,7 +49,7 @@ export class Draft {
     if (!local?.content || local.content === this.saved) { localStorage.removeItem(this.key); return }
     const there = JSON.parse(this.saved), mine = JSON.parse(local.content)
     textOf(this.form).value = mine.text
-    if ($('[name=subject]', this.form)) { $('[name=subject]', this.form).value = mine.subject || ''; $('[name=cc]', this.form).value = (mine.cc || []).join(', ') }
+    if (this.mode === 'reply') this.address(mine)
     if (local.version !== this.version && (there.text || there.attachments.length)) this.conflict({ ...there, version: this.version })
     else this.soon(0)
   }
@@ -161,13 +163,26 @@ export class Draft {
   fill(kept) {
     textOf(this.form).value = kept.text
     if (this.mode === 'reply') {
-      chooseWay(this.box, kept.via)
-      if ($('[name=subject]', this.form)) { $('[name=subject]', this.form).value = kept.subject; $('[name=cc]', this.form).value = kept.cc.map(a => a.replace(/^\w+:/, '')).join(', ') }
+      this.address(kept)
       const files = kept.attachments.map(f => typeof f === 'object' ? chip(f) : $$('[name=file]', this.form).find(i => i.value === f)?.closest('label')).filter(Boolean)
       $('[data-kept]', this.form).replaceChildren(...files)
       shown(this.form)
     }
     this.settled(kept.version)
+  }
+
+  /** Whom it goes to, as a draft has it. */
+  address(kept) {
+    const plain = (kept.to || []).map(a => a.replace(/^[a-z]\w*:/, ''))
+    $('[name=how]', this.form).value = kept.how || 'reply'
+    $('[name=about]', this.form).value = kept.about || ''
+    chooseWay(this.box, kept.via, plain.join(', '))
+    for (const name of LISTS) {
+      const field = $(`[name=${name}]`, this.form)
+      if (field && (kept[name]?.length || name !== 'to')) field.value = (kept[name] || []).map(a => a.replace(/^[a-z]\w*:/, '')).join(', ')
+    }
+    if ($('[name=subject]', this.form)) $('[name=subject]', this.form).value = kept.subject || ''
+    whom(this.box, this.form)
   }
 
   settled(version) {

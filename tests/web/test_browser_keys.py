@@ -192,5 +192,5 @@ async def test_every_key_of_the_table_does_something_and_none_breaks_the_page(ch
                 assert await focused(page) != "body", b.id
 
     # what stands for these is only there when there is something to do
-    assert set(hidden) <= {"undo", "apply", "panel", "sidebar", "take", "history"}
+    assert set(hidden) <= {"undo", "apply", "panel", "sidebar", "take", "history", "forward"}
     assert page.complaints == []
