@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection, Engine
 
-from hub import counting, events, filters, finding, sla
+from hub import counting, events, filters, finding, promised
 from hub.access import Actor, visible
 from hub.clock import now
 from hub.filters import MOST_BEGUN, MOST_COUNTED, SOON, Filter, Sort, replies_due, waiting
@@ -77,7 +77,7 @@ class Row(Struct, frozen=True):
     writer_id: int | None = None
     writer: str = ""
     missed: bool = False
-    level: sla.View | None = None
+    level: promised.View | None = None
 
 
 _c = conversations.c
@@ -231,7 +231,7 @@ def rows(conn: Connection, ids: Sequence[int]) -> list[Row]:
     for number, channel in run(conn, _channels_of, ids=wanted).all():
         over.setdefault(number, set()).add(channel)
     found = {row[0]: dict(zip(_FIELDS, row, strict=True)) for row in run(conn, _rows, ids=wanted).all()}
-    levels = sla.of(conn, wanted)
+    levels = promised.of(conn, wanted)
     return [
         Row(
             **found[n],

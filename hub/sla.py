@@ -10,7 +10,7 @@ Clocks change behind the counter of ids (`sql.allocate`), and nearly always whil
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal
 
 import msgspec
@@ -18,13 +18,13 @@ import sqlalchemy as sa
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
-from hub import directory, hours, routing
+from hub import hours, routing
 from hub.clock import now
 from hub.conversations import Current
 from hub.directory import Directory, Policy
 from hub.events import NewEvent
 from hub.hours import MINUTE
-from hub.sql import among, lit, run
+from hub.sql import among, lit
 from hub.tables import conversations, customers, messages, sla_clocks, sla_policies
 from hub.tables import hours as hours_table
 
@@ -54,7 +54,7 @@ class Clock(Struct):
 
 
 _FIELDS = Clock.__struct_fields__
-_COLUMNS = [sla_clocks.c[name] for name in _FIELDS]
+COLUMNS = [sla_clocks.c[name] for name in _FIELDS]
 
 
 class Promise(Struct, frozen=True):
@@ -261,7 +261,7 @@ def _texts(attributes: str) -> dict[str, str]:
 
 
 # ── rows ──────────────────────────────────────────────────────────────────────────────────────────────────────────────
-_clocks_of = sa.select(*_COLUMNS).where(among(sla_clocks.c.conversation_id, "ids"))
+_clocks_of = sa.select(*COLUMNS).where(among(sla_clocks.c.conversation_id, "ids"))
 _agents_wrote = (
     sa.select(messages.c.conversation_id)
     .where(
@@ -331,79 +331,3 @@ def drop(conn: Connection, clocks: Sequence[Clock]) -> None:
     """Forget these clocks: nothing is promised any more."""
     if clocks:
         conn.execute(_take_away, [{"conversation": c.conversation_id, "target": c.target} for c in clocks])
-
-
-# ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-class ClockView(Struct, frozen=True):
-    """A clock as people see it; ``left_ms`` is business time, None when there is nothing left to measure.
-
-    ``total_ms`` is what was promised in all, by the calendar ``hours`` (empty: around the clock). While it runs, the calendar is open
-    until ``closes_at`` (None: until it is due), or closed until ``opens_at``.
-    """
-
-    target: Target
-    state: State
-    due_at: int | None
-    left_ms: int | None
-    started_at: int = 0
-    total_ms: int = 0
-    hours: str = ""
-    opens_at: int | None = None
-    closes_at: int | None = None
-
-
-class View(Struct, frozen=True):
-    """The service level of a conversation: the policy of its youngest clock, and all clocks."""
-
-    policy_id: int
-    policy: str
-    clocks: tuple[ClockView, ...]
-
-
-_with_policies = (
-    sa.select(*_COLUMNS, sla_policies.c.name.label("policy"))
-    .join(sla_policies, sla_policies.c.id == sla_clocks.c.policy_id)
-    .where(among(sla_clocks.c.conversation_id, "ids"))
-    .order_by(sla_clocks.c.conversation_id, sla_clocks.c.started_at)
-)
-
-
-def of(conn: Connection, ids: Sequence[int]) -> dict[int, View]:
-    """The service levels of those conversations that have one. Two statements at most."""
-    rows = run(conn, _with_policies, ids=list(ids)).all()
-    if not rows:
-        return {}
-    d, moment = directory.current(conn), now()
-    found: dict[int, list[tuple[Clock, str]]] = {}
-    for *fields, policy in rows:
-        found.setdefault(fields[0], []).append((Clock(*fields), policy))
-    return {
-        number: View(clocks[-1][0].policy_id, clocks[-1][1], tuple(_views(d, [c for c, _ in clocks], moment)))
-        for number, clocks in found.items()
-    }
-
-
-def _views(d: Directory, clocks: Sequence[Clock], moment: int) -> Iterator[ClockView]:
-    for clock in sorted(clocks, key=lambda c: TARGETS.index(c.target)):
-        state = _state(clock, moment)
-        left = clock.left_ms if state == "paused" else None
-        measure, opens, closes = d.hours_of(clock.hours_id), None, None
-        if state == "running" and clock.due_at is not None:
-            left = hours.between(measure, moment, clock.due_at)
-            if not hours.is_open(measure, moment):
-                opens = hours.next_open(measure, moment)
-            elif (end := hours.closes_at(measure, moment)) is not None and end < clock.due_at:
-                closes = end
-        total = next((minutes(p, clock.target) * MINUTE for p in d.policies if p.id == clock.policy_id), 0)
-        name = measure.name if measure else ""
-        yield ClockView(clock.target, state, clock.due_at, left, clock.started_at, total, name, opens, closes)
-
-
-def _state(clock: Clock, moment: int) -> State:
-    if clock.breached_at is not None:
-        return "breached"
-    if clock.met_at is not None:
-        return "met"
-    if clock.due_at is None:
-        return "paused"
-    return "running" if moment <= clock.due_at else "breached"

@@ -20,7 +20,7 @@ FLOORS = [
     "messages failpoints text clock addresses i18n hours sniffing query excerpts colour snoozing segments",
     "adapter database sql tables blobs secretbox bus redisbus migrations tasks sandbox sandbox_worker fetching",
     "channels core",
-    "identity conversations entries directory keywords routing reasons situations assignment presence sla events timeline search "
+    "identity conversations entries directory keywords routing reasons situations assignment presence sla promised events timeline search "
     "access accounts inbox journal once receipts holds ways fitting chapters filters finding counting mentions nearby notices handover",
     "ingest reading outbox delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from hub import inbox, reasons, sla
+from hub import inbox, promised, reasons
 from hub.access import Actor
 from hub.clock import rfc3339
 from hub.events import Event
@@ -234,7 +234,7 @@ def conversation(row: inbox.Row, actor: Actor) -> Conversation:
     )
 
 
-def _sla(view: sla.View | None) -> Sla | None:
+def _sla(view: promised.View | None) -> Sla | None:
     if view is None:
         return None
     clocks = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from hub.inbox import Row
-from hub.sla import ClockView
+from hub.promised import ClockView
 from hub.web.when import When
 
 #: In a list a solution is only spoken of when it is so near (ms of business time).

@@ -26,6 +26,7 @@ ASKING = (
     "hub.ingest",
     "hub.outbox",
     "hub.presence",
+    "hub.promised",
     "hub.sla",
     "hub.store",
     "hub.work",

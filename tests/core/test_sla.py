@@ -96,6 +96,7 @@ async def world(jobless: None, rig: Rig, monkeypatch: pytest.MonkeyPatch) -> Asy
     await rig.hub.db.write(directory.bump)
     for module in (
         "hub.ingest",
+        "hub.promised",
         "hub.sla",
         "hub.overdue",
         "hub.outbox",

@@ -8,7 +8,7 @@ from msgspec import structs
 
 from hub.i18n import catalogue
 from hub.inbox import Row
-from hub.sla import ClockView, View
+from hub.promised import ClockView, View
 from hub.web.promises import promise
 from hub.web.when import When, zone
 
