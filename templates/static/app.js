@@ -15,6 +15,7 @@ import { start as screens } from './screens.js'
 import { start as toasts } from './toast.js'
 import { start as work } from './work.js'
 import { start as bulk } from './bulk.js'
+import { start as swipe } from './swipe.js'
 import { start as nav } from './nav.js'
 import { start as mentions } from './mentions.js'
 import { start as being } from './being.js'
@@ -29,4 +30,4 @@ import { start as palette } from './palette.js'
 import { start as assign } from './assign.js'
 import { start as people } from './people.js'
 
-for (const begin of [list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, keys, palette, assign, people, nav, mentions, drawers, stream]) begin()
+for (const begin of [list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, swipe, keys, palette, assign, people, nav, mentions, drawers, stream]) begin()

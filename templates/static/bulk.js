@@ -51,10 +51,15 @@ function click(event) {
   for (const between of all.slice(Math.min(from, to), Math.max(from, to) + 1)) box.checked ? chosen.add(between.value) : chosen.delete(between.value)
 }
 
-async function send(form, button) {
+const send = (form, button) => {
   const data = new URLSearchParams(new FormData(form, button))
   data.delete('id')
   for (const id of chosen) data.append('id', id)
+  return post(form, data)
+}
+
+/** Have the server do it, and say so with the bar that undoes it. */
+export async function post(form, data) {
   for (const b of $$('button', form)) b.disabled = true
   try {
     const { answer, doc } = await fetchPart(form.action, { method: 'POST', body: data })

@@ -1,5 +1,5 @@
 // From one conversation to another without loading a page: its panes are fetched, put in, and the address says where one is.
-import { $, $$, fetchPart, tell, body } from './dom.js'
+import { $, $$, fetchPart, say, tell, body } from './dom.js'
 import { saved } from './draft.js'
 import { more } from './amount.js'
 import { currentRow, rows, title } from './list.js'
@@ -33,8 +33,8 @@ function panes(url) {
 
 export const prefetch = row => panes(kept(row.href)).catch(() => {})
 
-/** Open the conversation at an address. ``focus``: its heading takes the focus. */
-export async function go(href, { push = true, focus = false } = {}) {
+/** Open the conversation at an address. ``focus``: its heading takes the focus; ``next``: it comes after one that is done with. */
+export async function go(href, { push = true, focus = false, next = false } = {}) {
   const url = kept(href), mine = ++turn
   const late = setTimeout(() => { if (mine === turn) app.classList.add('loading') }, 150)
   try {
@@ -44,6 +44,7 @@ export async function go(href, { push = true, focus = false } = {}) {
     if (!answer.ok || !$('[data-conversation]', doc)) { location.href = url.href; return }
     const arrived = new URL(answer.url)
     put(doc, push ? arrived.pathname + arrived.search + url.hash : null, focus)
+    if (next) say($('#said').dataset.next.replace('{name}', () => $('.big-name')?.textContent || '').replace('{subject}', () => $('#head h1').textContent))
   } catch {
     if (mine === turn) { body.dataset.lost && tell('hub:trouble', body.dataset.lost) }
   } finally {
@@ -128,7 +129,7 @@ export function start() {
   document.addEventListener('click', click)
   document.addEventListener('hub:go', event => {
     const url = new URL(event.detail.url)
-    if (isConversation(url)) go(url.href, { focus: true })
+    if (isConversation(url)) go(url.href, { focus: true, next: !!event.detail.doc && !url.pathname.endsWith(`/${$('[data-conversation]')?.dataset.conversation}`) })
     else if (empty && url.pathname === $('#rows')?.dataset.path && event.detail.doc) {
       url.searchParams.delete('done')
       history.pushState({ hub: true }, '', url.pathname + url.search)

@@ -68,7 +68,7 @@ async function undo(form, button) {
     tell('hub:changed')
     const section = $('[data-conversation]', doc), open = $('[data-conversation]')
     if (section && open?.dataset.conversation === section.dataset.conversation) tell('hub:again')
-    else if (section && $('#rows')) tell('hub:go', { url: answer.url })
+    else if (section && $('#rows') && !($('.app').dataset.screen === 'list' && matchMedia('(max-width:44.99rem)').matches)) tell('hub:go', { url: answer.url })
   } catch { note(body.dataset.lost) }
 }
 

@@ -26,6 +26,7 @@ from tests.web.test_browser import (  # noqa: F401
     site,
     until_true,
 )
+from tests.web.test_first_run import company
 
 pytestmark = [
     pytest.mark.browser,
@@ -199,3 +200,96 @@ async def test_a_missed_call_asks_to_call_back(site: Site) -> None:  # noqa: F81
     anna = await site.signed_in()
 
     assert "Call back" in (await anna.get("/inbox/all")).words(f"#c{number} .chip.bad")
+
+
+async def test_panels_are_made_wider_by_dragging_and_by_keys_and_stay_so(chrome: Any, site: Site) -> None:  # noqa: F811
+    number = await site.say("Hello")
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/c/{number}?in=all")
+    width = "document.querySelector('{}').offsetWidth"
+    bar = page.locator("[data-split=list]")
+    assert await page.evaluate(width.format(".list")) == 344
+    box = await bar.bounding_box()
+    await page.mouse.move(box["x"] + 12, box["y"] + 12)
+    await page.mouse.down()
+    async with page.expect_response("**/me/appearance"):
+        await page.mouse.move(box["x"] + 112, box["y"] + 12, steps=4)
+        await page.mouse.up()
+    assert await page.evaluate(width.format(".list")) == 444
+    await page.focus("[data-split=panel]")
+    async with page.expect_response("**/me/appearance"):
+        for _ in range(2):
+            await page.keyboard.press("ArrowLeft")
+    assert await page.evaluate(width.format("#cust")) == 332
+    assert await page.get_attribute("[data-split=panel]", "aria-valuenow") == "332"
+    await page.focus("[data-split=list]")
+    async with page.expect_response("**/me/appearance"):
+        await page.keyboard.press("End")
+
+    other = await signed_in(chrome, site)
+    await other.goto(f"{site.base}/c/{number}?in=all")
+    assert await other.evaluate(width.format(".list")) == 560
+    assert await other.evaluate(width.format("#cust")) == 332
+    assert page.complaints + other.complaints == []
+
+
+async def swiped(client: Any, x: int, y: int, by: int) -> None:
+    """A finger goes over the screen."""
+    await client.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+    for step in range(1, 9):
+        point = {"x": x + by * step / 8, "y": y}
+        await client.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+    await client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
+
+async def test_a_row_is_swiped_away_and_comes_back_by_undo(chrome: Any, site: Site) -> None:  # noqa: F811
+    first, second = await site.say("Hello"), await site.say("Hello too", "other", "Other One")
+    context = await chrome.new_context(viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
+    await context.add_cookies([{"name": "sid", "value": await site.session("anna"), "url": site.base}])
+    page = await context.new_page()
+    await page.goto(f"{site.base}/inbox/all")
+    client = await context.new_cdp_session(page)
+    row = await page.locator(f"#c{first}").bounding_box()
+    await swiped(client, 200, row["y"] + 40, 60)  # not far enough
+    await page.wait_for_selector(f"#c{first}:not([data-swipe])")
+    await swiped(client, 200, row["y"] + 40, 160)
+    await page.wait_for_selector(f"#toast >> text=Closed #{first}")
+    await page.wait_for_selector(f"#c{first}", state="detached")
+    await page.click("#toast >> text=Undo")
+    await page.wait_for_selector(f"#c{first}")
+
+    row = await page.locator(f"#c{second}").bounding_box()
+    await swiped(client, 300, row["y"] + 40, -160)
+    await page.wait_for_selector(f"#toast >> text=Snoozed #{second}")
+    await page.wait_for_selector(f"#c{second}", state="detached")
+
+
+async def test_what_comes_next_is_said_to_those_who_listen(chrome: Any, site: Site) -> None:  # noqa: F811
+    first = await site.say("Hello", subject="Inverter")
+    await site.say("Hello too", "other", "Henrik Sørensen", subject="Invoice 4711")
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/c/{first}?in=all")
+    await page.keyboard.press("e")
+
+    await page.wait_for_selector("#toast >> text=Closed")
+    await until_true(page, "document.querySelector('#said').textContent === 'Next: Henrik Sørensen, Invoice 4711'")
+
+
+async def test_empty_lists_say_what_to_do(site: Site) -> None:  # noqa: F811
+    anna = await site.signed_in()
+    await company(site)  # the first run has begun
+    page = await anna.get("/inbox/mine")
+    assert [n.text().strip() for n in page.all("#nothing h2")] == [
+        "Connect a mailbox",
+        "Put a chat on a page",
+        "Look around with sample data",
+    ]
+    jonas = await site.signed_in("jonas@firm.example")
+    assert (await jonas.get("/inbox/mine")).all("#nothing h2") == []
+
+    number = await site.say("Hello")
+    page = await jonas.get("/inbox/mine")
+    assert len(page.all("#nothing a[href='/inbox/unassigned']")) == 1
+    page = await jonas.send(page, "#nothing form")
+    assert page.one("[data-conversation]").attributes["data-conversation"] == str(number)
+    assert "Erster Kontakt." in page.words("#timeline")
