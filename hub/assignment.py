@@ -26,7 +26,7 @@ from hub.tables import offers
 #: Whoever has been offered something is busy until they have answered.
 _COLUMNS = (
     "p.state, coalesce(p.calls, 0) + (SELECT count(*) FROM offers AS w WHERE w.employee_id = e.value AND w.expires_at > :at),"
-    " p.seen_at, p.assigned_at, p.active_at"
+    " p.seen_at, p.assigned_at, p.active_at, p.moved_at"
 )
 _OPEN = (
     "SELECT channel_id, count(*) AS many FROM (SELECT channel_id FROM conversations WHERE status = 'open'"
@@ -54,11 +54,11 @@ def standings(conn: Connection, d: Directory, ids: Iterable[int], at: int) -> St
     most = 1 + max((d.employees[i].capacity for i in wanted if i in d.employees), default=0)
     values = {"ids": wanted if is_postgres(conn) else json.dumps(wanted), "most": most, "at": at}
     found: Staff = {}
-    for number, chosen, calls, seen_at, assigned_at, active_at, open_on in conn.execute(
+    for number, chosen, calls, seen_at, assigned_at, active_at, moved_at, open_on in conn.execute(
         _doing[conn.dialect.name], values
     ):
         load = _load(d, open_on) if open_on else 0
-        state = presence.state_of(chosen, calls, seen_at, at)
+        state = presence.state_of(chosen, calls, seen_at, at, moved_at)
         found[number] = Standing(state, load, assigned_at or 0, active_at or 0)
     return found
 

@@ -43,6 +43,7 @@ presence = Table(
     number("seen_at"),
     number("assigned_at"),
     number("active_at"),
+    number("moved_at"),
 )
 
 absences = Table(

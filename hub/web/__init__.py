@@ -99,6 +99,7 @@ def add_routes(app: web.Application) -> None:
     post(r"/actions/{number:\d+}/undo", screen(working.undo))
     post(r"/actions/{number:\d+}/cancel", screen(bulk.cancel))
     post("/me/after", screen(working.set_after))
+    post("/me/moved", screen(taking.moved))
     post("/me/appearance", screen(appearance.set_appearance))
     get(r"/customers/{number:\d+}", screen(pages.customer_page))
     get("/palette", screen(palette.palette_part))

@@ -120,7 +120,7 @@ def around(conn: Connection, actor: Actor) -> Around:
         inbox.counts(conn, actor, views.countable(conn, actor, saved)),
         shown,
         events.latest(conn),
-        "busy" if doing.calls else doing.chosen or "available",
+        "busy" if doing.calls else "away" if doing.state == "away" else doing.chosen or "available",
         keys,
         waiting_for(conn, actor.id),
         tuple(saved),

@@ -33,6 +33,14 @@ async def set_presence(request: web.Request, actor: Actor) -> web.StreamResponse
     return web.Response(status=303, headers={"Location": _here(request)})
 
 
+async def moved(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /me/moved: somebody does something in front of their screen."""
+    house = request.app[HOUSE]
+    await house.hub.db.write(presence.moved, actor.id)
+    house.hub.bus.publish()
+    return web.Response(status=204)
+
+
 def _here(request: web.Request) -> str:
     """The page of ours that somebody came from, else the inbox."""
     origin, _, path = request.headers.get("Referer", "").partition("://")[2].partition("/")

@@ -24,10 +24,11 @@ import { start as connection } from './connection.js'
 import { start as notify } from './notify.js'
 import { start as wishes } from './wishes.js'
 import { start as drawers } from './drawers.js'
+import { start as idle } from './idle.js'
 import { start as stream } from './stream.js'
 import { start as keys } from './keys.js'
 import { start as palette } from './palette.js'
 import { start as assign } from './assign.js'
 import { start as people } from './people.js'
 
-for (const begin of [list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, swipe, keys, palette, assign, people, nav, mentions, drawers, stream]) begin()
+for (const begin of [list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, swipe, keys, palette, assign, people, nav, mentions, drawers, idle, stream]) begin()

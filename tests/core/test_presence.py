@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from hub import presence
+from hub import assignment, directory, presence
 from hub.database import open_database
 from tests.core.firm import HOUR, Firm
 from tests.fakes import ON_POSTGRES
@@ -180,3 +180,45 @@ async def test_whoever_did_something_last_has_not_been_idle_longest(firm: Firm) 
         firm.moment += 1
         got.append(await firm.holder(await firm.hear("North")))
     assert got == ["Carl", "Anna", "Bea", "Carl"]
+
+
+async def test_whoever_does_not_move_for_ten_minutes_is_away_until_they_move(firm: Firm) -> None:
+    anna, bert = await firm.person("Anna"), await firm.person("Bert")
+    await firm.is_doing("Bert", "busy")
+    for person in (anna, bert):
+        await firm.db.write(presence.moved, person.id)
+
+    for _ in range(presence.IDLE // presence.REFRESH + 3):
+        firm.moment += presence.REFRESH
+        await firm.db.write(presence.seen, [anna.id, bert.id])
+    assert (await state(firm, "Anna"), await state(firm, "Bert")) == ("away", "busy")
+    d = await firm.db.read(directory.current)
+    standing = await firm.db.read(assignment.standings, d, [anna.id], firm.moment)
+    assert standing[anna.id].state == "away", "nothing is given to them"
+    await firm.db.write(presence.moved, anna.id)
+
+    assert await state(firm, "Anna") == "available"
+    assert await told(firm, "Anna") == ["available", "away", "available"]
+    assert await told(firm, "Bert") == ["available", "busy"]
+
+
+async def test_whose_screen_never_says_that_they_move_is_not_idle(firm: Firm) -> None:
+    anna = await firm.person("Anna")
+    for _ in range(2 * presence.IDLE // presence.REFRESH):
+        firm.moment += presence.REFRESH
+        await firm.db.write(presence.seen, [anna.id])
+
+    assert await state(firm, "Anna") == "available"
+
+
+async def test_moving_all_the_time_is_written_down_now_and_then(firm: Firm) -> None:
+    anna = await firm.person("Anna")
+    await firm.db.write(presence.moved, anna.id)
+    first = firm.moment
+    firm.moment += presence.MOVED - 1
+    await firm.db.write(presence.moved, anna.id)
+    assert (await firm.db.read(presence.one, anna.id)).moved_at == first
+    firm.moment += 1
+    await firm.db.write(presence.moved, anna.id)
+
+    assert (await firm.db.read(presence.one, anna.id)).moved_at == firm.moment

@@ -293,3 +293,24 @@ async def test_empty_lists_say_what_to_do(site: Site) -> None:  # noqa: F811
     page = await jonas.send(page, "#nothing form")
     assert page.one("[data-conversation]").attributes["data-conversation"] == str(number)
     assert "Erster Kontakt." in page.words("#timeline")
+
+
+async def test_moving_is_reported_once_a_minute_by_all_tabs_together(chrome: Any, site: Site) -> None:  # noqa: F811
+    page = await signed_in(chrome, site)
+    sent: list[str] = []
+    page.context.on("request", lambda r: sent.append(r.url) if r.url.endswith("/me/moved") else None)
+    async with page.expect_response("**/me/moved"):
+        await page.goto(f"{site.base}/inbox/all")
+    other = await page.context.new_page()
+    await other.goto(f"{site.base}/inbox/mine")
+    for one in (page, other):
+        await one.mouse.move(300, 300)
+        await one.keyboard.press("Escape")
+    assert len(sent) == 1
+
+    await page.evaluate("Date.now = () => 60_001 + performance.timeOrigin + performance.now()")
+    async with page.expect_response("**/me/moved"):
+        await page.mouse.move(400, 400)
+    doing = sa.text("SELECT moved_at FROM presence WHERE employee_id = :n")
+    assert await site.server.hub.db.read(lambda c: c.execute(doing, {"n": site.people["anna"]}).scalar())
+    assert page.complaints == []
