@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from adapters import _html, _mime_headers, _quotes
+from adapters import _html, _mime_auth, _mime_headers, _quotes
 from adapters._mime_parts import Part, headers_of, parse
 from hub.messages import Envelope, File, Flag, Message, Party
 from hub.text import clean, clean_line
@@ -90,6 +90,7 @@ def message(envelope: Envelope) -> Message:
         files=files,
         flags=tuple(flags),
         language=_mime_headers.language(root.get("content-language")),
+        failed_checks=_mime_auth.failed(root.all("authentication-results")),
     )
 
 

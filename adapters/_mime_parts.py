@@ -45,6 +45,7 @@ _WANTED = _LISTS | {
     *("x-autoreply", "x-autorespond", "x-auto-reply", "precedence", "list-id", "return-path", "delivered-to"),
     *("x-original-to", "envelope-to", "x-failed-recipients", "content-type", "content-disposition"),
     *("content-transfer-encoding", "content-id", "content-location", "content-description"),
+    "authentication-results",
 }
 _TYPE = re.compile(r"[a-z0-9!#$&^_.+-]{1,100}/[a-z0-9!#$&^_.+-]{1,100}\Z")
 

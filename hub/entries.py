@@ -93,7 +93,7 @@ def message_row(e: Entry, home: Current) -> dict[str, Any]:
 
 def _details(m: Message) -> str:
     said = m.to or m.cc or m.flags or m.also or m.references or m.reply_to or m.language or m.fields
-    if not (said or m.call or m.visit or m.spot):
+    if not (said or m.call or m.visit or m.spot or m.failed_checks):
         return ""
     return msgspec.json.encode(
         Details(
@@ -108,6 +108,7 @@ def _details(m: Message) -> str:
             m.call,
             m.visit,
             m.spot,
+            failed_checks=m.failed_checks,
         )
     ).decode()
 

@@ -19,6 +19,8 @@ CallOutcome = Literal["answered", "missed", "declined", "voicemail", "failed"]
 
 #: Flags a message may carry: set by adapters, shown to people, never a reason to drop anything.
 Flag = Literal["auto_reply", "bounce", "bulk", "unreadable", "truncated"]
+#: What a mail server asks of a sender (RFC 7208, 6376, 7489).
+Check = Literal["spf", "dkim", "dmarc"]
 
 
 class Envelope(Struct, frozen=True):
@@ -119,7 +121,8 @@ class Message(Struct, frozen=True):
     ``external_id`` is an id that people or other servers use for it (Message-ID without angle brackets).
     ``also`` are further addresses the sender claims to own, unverified. ``language`` is what the message says of itself (de, en-GB);
     ``fields`` are choices the customer made (a form's field, a number pressed), by name. A call has ``call``, a visit ``visit``, a
-    place that was sent ``spot``: only channels that know of such things from a provider they trust fill them.
+    place that was sent ``spot``, a mail the ``failed_checks`` of its sender: only channels that know of such things from a provider
+    they trust fill them.
     """
 
     provider_id: str
@@ -144,6 +147,7 @@ class Message(Struct, frozen=True):
     call: Call | None = None
     visit: Visit | None = None
     spot: Spot | None = None
+    failed_checks: tuple[Check, ...] = ()
 
 
 class Template(Struct, frozen=True):
@@ -189,6 +193,7 @@ class Details(Struct, frozen=True, omit_defaults=True):
     bcc: tuple[tuple[str, str], ...] = ()
     forwarded: int = 0
     template: Filled | None = None
+    failed_checks: tuple[Check, ...] = ()
 
 
 class Receipt(Struct, frozen=True):

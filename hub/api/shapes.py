@@ -101,6 +101,7 @@ class Message(Struct, frozen=True, kw_only=True):
     provider_id: str | None
     reply_to: str | None
     flags: list[str]
+    failed_checks: list[str]
     delivery: DeliveryState | None
     deliveries: list[Delivery]
     waited_seconds: int | UnsetType = UNSET
@@ -295,6 +296,7 @@ def _fields(view: MessageView) -> dict[str, Any]:
         "provider_id": view.provider_id or None,
         "reply_to": name(view.reply_to_id),
         "flags": list(view.details.flags),
+        "failed_checks": list(view.details.failed_checks),
         "delivery": DeliveryState(worst.state, worst.attempts, worst.error or None, rfc3339(worst.at))
         if worst
         else None,

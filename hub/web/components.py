@@ -80,7 +80,9 @@ def _entries(when: When) -> list[Entry]:
     """Every kind of entry, long and short, in every state of its delivery."""
     at = when.now - 600_000
     mail = _entry(when, 1, "email", at, subject=SUBJECT, shown=LONG, whole=LONG, to=(f"{NAME} <name@post.example>",))
-    mail = structs.replace(mail, cc=("zweite.adresse@post.example",), day=when.day(at), fresh=True, automatic=True)
+    mail = structs.replace(
+        mail, cc=("zweite.adresse@post.example",), day=when.day(at), fresh=True, automatic=True, failed_checks="DMARC"
+    )
     files = tuple(
         FileView(n, f"Anlagenplan-Erdgeschoss-{n}.pdf", "application/pdf", 20_480 * n, "", "") for n in (1, 2)
     )

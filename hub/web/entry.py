@@ -45,6 +45,7 @@ class Entry(Struct, frozen=True):
     blocked: bool = False
     unreadable: bool = False
     automatic: bool = False
+    failed_checks: str = ""
     original: bool = False
     to: tuple[str, ...] = ()
     cc: tuple[str, ...] = ()

@@ -218,6 +218,7 @@ def _said(
         blocked="data-remote-src" in said.html,
         unreadable="unreadable" in said.details.flags,
         automatic="auto_reply" in said.details.flags,
+        failed_checks=", ".join(check.upper() for check in said.details.failed_checks),
         original=said.journal_id is not None and not out,
         to=tuple(_party(*p) for p in said.details.to),
         cc=tuple(_party(*p) for p in said.details.cc),

@@ -175,3 +175,12 @@ async def test_what_failed_can_be_said_another_way(site: Site) -> None:
 
     assert given(taken)["via"] == f"{site.channel.config.id} api:kim"
     assert given(taken)["text"] == "Hi Kim"
+
+
+async def test_a_sender_whose_server_could_not_confirm_them_is_shown_with_a_warning(site: Site) -> None:
+    number = await mailbox(site, failed_checks=("dmarc",))
+    anna = await site.signed_in()
+
+    page = await anna.get(f"/c/{number}")
+
+    assert "DMARC failed" in page.words("article .trouble")
