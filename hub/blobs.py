@@ -63,6 +63,10 @@ class Blobs:
             raise ValueError("a blob's name is 64 hexadecimal digits")
         return self.folder / name[:2] / name[2:]
 
+    def small(self, name: str) -> Path:
+        """Where a small picture of the blob lies, if one was made; it goes with the blob. Raises ValueError like `path`."""
+        return self.path(name).with_suffix(".small")
+
     def old(self) -> list[set[str]]:
         """The names of blobs older than `GRACE`, folder by folder. Blocking."""
         found = []
@@ -104,6 +108,7 @@ def _removed(path: Path) -> bool:
         aside.replace(path)
         return False
     aside.unlink()
+    path.with_suffix(".small").unlink(missing_ok=True)
     return True
 
 

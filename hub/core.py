@@ -15,6 +15,7 @@ from hub.database import Database, Unavailable
 from hub.sandbox import Sandbox
 from hub.secretbox import SecretBox
 from hub.tasks import Supervisor
+from hub.thumbnails import Thumbnails
 
 
 class Options(Struct, frozen=True):
@@ -48,6 +49,7 @@ class Hub(Struct):
     node: str = ""
     channels_loaded_at: float = 0.0
     looking: asyncio.Lock = field(default_factory=asyncio.Lock)
+    thumbnails: Thumbnails = field(default_factory=Thumbnails)
 
     def __post_init__(self) -> None:
         self.node = self.node or secrets.token_hex(6)

@@ -18,7 +18,7 @@ MAY: dict[str, set[str]] = {
 #: Inside hub/ nobody looks up. Those on one floor may import each other where no circle comes of it.
 FLOORS = [
     "messages failpoints text clock addresses i18n hours sniffing query excerpts colour snoozing segments",
-    "adapter database sql tables blobs secretbox bus redisbus migrations tasks sandbox sandbox_worker fetching",
+    "adapter database sql tables blobs secretbox bus redisbus migrations tasks sandbox sandbox_worker fetching thumbnails thumbnail_worker",
     "channels core",
     "identity conversations entries directory keywords routing reasons situations assignment presence sla promised events timeline search "
     "access accounts inbox journal once receipts holds ways fitting chapters filters finding counting mentions nearby notices handover",

@@ -297,9 +297,7 @@ def _fields(view: MessageView) -> dict[str, Any]:
         "reply_to": name(view.reply_to_id),
         "flags": list(view.details.flags),
         "failed_checks": list(view.details.failed_checks),
-        "delivery": DeliveryState(worst.state, worst.attempts, worst.error or None, rfc3339(worst.at))
-        if worst
-        else None,
+        "delivery": worst and DeliveryState(worst.state, worst.attempts, worst.error or None, rfc3339(worst.at)),
         "deliveries": [delivery(d) for d in view.deliveries],
         "mentions": [
             Mention(who[1:] if who[0] == "e" else None, who[1:] if who[0] == "t" else None, view.text[b:e], b, e)

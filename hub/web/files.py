@@ -31,7 +31,7 @@ _KEPT = "private, max-age=3600"
 
 
 async def attachment(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """GET /attachments/<id>, to keep: …?download"""
+    """GET /attachments/<id>, to keep: …?download, a picture as a small one: …?small (as it is, where that cannot be had)"""
     house = request.app[HOUSE]
     row = await house.hub.db.read(access_attachment, actor, number_in(request))
     if row is None:
@@ -42,6 +42,9 @@ async def attachment(request: web.Request, actor: Actor) -> web.StreamResponse:
     except OSError as error:
         raise files.gone() from error
     shown = kind in SHOWN and "download" not in request.query
+    if "small" in request.query and kind in drawn.PICTURES:
+        small = await house.hub.thumbnails.of(house.hub.blobs, row.sha256)
+        path, kind = (small, "image/webp") if small else (path, kind)
     headers = {
         "Content-Type": kind if kind in SHOWN else "application/octet-stream",
         "Content-Disposition": disposition("inline" if shown else "attachment", row.name),
