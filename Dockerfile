@@ -8,7 +8,7 @@ WORKDIR /src
 # The libraries first: this layer stays while only our own code changes.
 COPY pyproject.toml constraints.txt ./
 RUN /opt/hub/bin/python -c "import tomllib; p = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
-o = p['optional-dependencies']; print('\n'.join(p['dependencies'] + o['postgres'] + o['speed'] + o['metrics']))" > /tmp/libraries.txt \
+o = p['optional-dependencies']; print('\n'.join(p['dependencies'] + o['postgres'] + o['speed'] + o['metrics'] + o['media']))" > /tmp/libraries.txt \
     && /opt/hub/bin/pip install -q -c constraints.txt -r /tmp/libraries.txt
 COPY LICENSE README.md ./
 COPY hub hub
