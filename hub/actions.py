@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
-from hub import accounts, directory, merging, work
+from hub import accounts, blocking, directory, merging, work
 from hub.access import Actor, Forbidden, access_conversation
 from hub.clock import now
 from hub.outbox import CannotSend, NotFound
@@ -184,6 +184,7 @@ def undo(conn: Connection, actor: Actor, number: int) -> int:
     if len(ids) > BATCH:
         return _queue(conn, actor, "undo", deed, ids, number)
     changes = _separated(conn, actor, deed, ids) if deed.join else _put_back(conn, actor, number, ids)
+    blocking.unblock(conn, deed.block)
     done = _insert(conn, actor, "undo", deed, "done", number, len(ids), len(changes), len(ids) - len(changes))
     rows = [(done, n, "done" if n in changes else "skipped", "") for n in ids]
     insert_into(conn, "action_steps", ("action_id", "conversation_id", "state", "change"), rows)

@@ -193,18 +193,32 @@ def add_participants(conn: Connection, rows: Sequence[tuple[int, str, int]]) -> 
     insert_into(conn, "participants", ("conversation_id", "address", "channel_id"), rows, known="ignored")
 
 
-def receive(current: Current, message: Message, message_id: int, at: int, preview: str) -> None:
-    """What a customer's message does to its conversation. Machines' answers do not wake or reopen it."""
+def receive(
+    current: Current, message: Message, message_id: int, at: int, preview: str, *, blocked: bool = False
+) -> None:
+    """What a customer's message does to its conversation. Machines' answers do not wake or reopen it, nor do ``blocked`` senders;
+    what these begin is closed.
+    """
     current.touched = True
     current.last_message_id, current.last_message_at, current.preview = message_id, at, preview
     if not current.subject and message.subject:
         current.subject = message.subject
+    if blocked:
+        if current.fresh and not current.unread:
+            current.status, current.closed_at = "closed", at
+        return
     machine = bool({"auto_reply", "bounce"} & set(message.flags))
     if not machine:
         current.waiting_since = current.waiting_since or at
     if current.fresh or not machine:
         current.unread += 1
         current.status, current.snoozed_until, current.closed_at = "open", None, None
+
+
+def mark_blocked(conn: Connection, ids: Sequence[int]) -> None:
+    """These were closed when they began, because of who wrote."""
+    if ids:
+        conn.execute(sa.update(conversations).where(among(conversations.c.id, list(ids))).values(closed_as="blocked"))
 
 
 _snoozed = sa.select(conversations.c.id, conversations.c.snoozed_by, conversations.c.snoozed_at).where(

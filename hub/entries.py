@@ -37,13 +37,25 @@ class Item(Struct, frozen=True):
 class Entry:
     """A message of the batch on its way to becoming rows."""
 
-    __slots__ = ("conversation", "created", "files", "id", "item", "key", "message", "related", "reply_to_id")
+    __slots__ = (
+        "blocked",
+        "conversation",
+        "created",
+        "files",
+        "id",
+        "item",
+        "key",
+        "message",
+        "related",
+        "reply_to_id",
+    )
 
     def __init__(self, item: Item, message: Message, files: Sequence[StoredFile]) -> None:
         self.item, self.message, self.files = item, message, files
         self.key = dedupe_key(item.channel_id, message.provider_id)
         self.conversation: Current | None = None
         self.created = False
+        self.blocked = False
         self.related: int | None = None
         self.reply_to_id: int | None = None
         self.id = 0

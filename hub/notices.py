@@ -19,11 +19,11 @@ Sound = Literal["", "message", "queue", "call"]
 
 class Case(Struct, frozen=True):
     """What happened, seen from one person. ``role`` is what they are to it: the one responsible (or meant), one of the team, its lead,
-    an administrator; ``own``: they did it themselves.
+    an administrator, somebody who watches; ``own``: they did it themselves.
     """
 
     kind: Kind
-    role: Literal["mine", "team", "lead", "admin"] = "mine"
+    role: Literal["mine", "team", "lead", "admin", "watch"] = "mine"
     own: bool = False
 
 
@@ -65,6 +65,7 @@ TONES = ("drop", "wood", "bell")
 #: What is told by default, by kind and role. Whatever is not here is told nobody.
 TABLE: dict[tuple[str, str], Notice] = {
     ("message", "mine"): Notice(desktop=True, sound="message", push=True),
+    ("message", "watch"): Notice(desktop=True),
     ("failed", "mine"): Notice(desktop=True, sound="message", push=True),
     ("queue", "team"): Notice(sound="queue"),
     ("call", "mine"): Notice(desktop=True, sound="call", push=True),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import directory, mentions
+from hub import directory, mentions, watching
 from hub.directory import Directory
 from hub.events import SHOWN, Event
 from hub.notices import Case, Kind, Wishes
@@ -67,6 +67,7 @@ def cases(conn: Connection, news: Sequence[Event]) -> list[Told]:
     asked = mentions.of_messages(conn, [e.message_id for e in wanted if e.kind == "note.added" and e.message_id])
     asked |= _writers(conn, wanted)
     d = directory.current(conn)
+    watchers = watching.of_conversations(conn, list(homes))
     found: dict[tuple[int, int], Told] = {}
     for event in wanted:
         home = homes.get(event.conversation_id or 0)
@@ -74,7 +75,8 @@ def cases(conn: Connection, news: Sequence[Event]) -> list[Told]:
         text = said.get(event.message_id or 0, "") or (home.subject if home else str(event.data.get("words", "")))
         item = f"#i{event.id}" if event.kind in SHOWN and event.message_id else ""
         path = f"/c/{event.conversation_id}{item}" if home else "/settings"
-        for person, case in _concerned(d, event, home, asked.get(event.message_id or 0, frozenset())):
+        concerned = _concerned(d, event, home, asked.get(event.message_id or 0, frozenset()))
+        for person, case in (*_watching(d, event, home, watchers.get(event.conversation_id or 0, {})), *concerned):
             told = Told(
                 person, "", case, event.id, event.conversation_id or 0, event.message_id or 0, title, text, path
             )
@@ -111,6 +113,22 @@ def _concerned(d: Directory, event: Event, home: _Home | None, asked: Collection
                 yield home.assignee, Case(kind)
             if kind == "overdue" and team is not None and team.lead_id not in (None, home.assignee):
                 yield team.lead_id or 0, Case(kind, "lead")
+
+
+def _watching(d: Directory, event: Event, home: _Home | None, people: Mapping[int, bool]) -> Iterable[tuple[int, Case]]:
+    """Those who watch the conversation hear what is said there, as long as they may see it; ``people`` with whether they were
+    mentioned in it.
+    """
+    if home is None or event.kind not in ("message.received", "note.added"):
+        return
+    team = d.teams.get(home.team or 0)
+    for number, mentioned in people.items():
+        person = d.employees.get(number)
+        if person is None or person.disabled or number == event.actor_id:
+            continue
+        inside = home.team is None or home.assignee == number or (team is not None and number in team.members)
+        if inside or mentioned or person.role in ("admin", "supervisor"):
+            yield number, Case("message", "watch")
 
 
 def _homes(conn: Connection, news: Sequence[Event]) -> dict[int, _Home]:

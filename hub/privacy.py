@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import drafts, events, identity, looking, search
+from hub import blocking, drafts, events, identity, looking, search
 from hub.blobs import Blobs
 from hub.clock import now, rfc3339
 from hub.core import Hub
@@ -42,6 +42,7 @@ from hub.tables import (
     sla_clocks,
     tags,
     unread_chats,
+    watchers,
 )
 from hub.tables import drafts as written
 from hub.tables import events as happened
@@ -299,7 +300,7 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
     steps = action_steps.c
     done = sa.select(steps.action_id).where(among(steps.conversation_id, homes)).distinct()
     deeds = list(conn.execute(done).scalars())
-    for table in (tags, sla_clocks, offers, holds, mentions, action_steps, ratings, unread_chats, handovers):
+    for table in (tags, sla_clocks, offers, holds, mentions, action_steps, ratings, unread_chats, handovers, watchers):
         conn.execute(sa.delete(table).where(among(table.c.conversation_id, homes)))
     left = sa.exists().where(steps.action_id == actions.c.id)  # a deed on others too is not about this person
     conn.execute(sa.delete(actions).where(among(actions.c.id, deeds), ~left))
@@ -307,6 +308,7 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
     conn.execute(sa.delete(participants).where(of_theirs))
     conn.execute(sa.delete(identities).where(among(identities.c.customer_id, people)))
     looking.forget_senders(conn, addresses)
+    blocking.unblock(conn, addresses)
     conn.execute(
         sa.update(customers)
         .where(among(customers.c.id, people))

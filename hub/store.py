@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from hub import (
     assignment,
+    blocking,
     conversations,
     directory,
     events,
@@ -59,6 +60,9 @@ def store(conn: Connection, box: SecretBox, items: Sequence[Item], closed_after:
         handover.follow(conn, box, entries)
         d = directory.current(conn)
         people = identity.resolve(conn, [e.message.sender for e in entries])
+        unheard = blocking.among_senders(conn, [e.message.sender.address for e in entries])
+        for e in entries:
+            e.blocked = e.message.sender.address in unheard
         changed = _place(conn, box, entries, people, closed_after)
         _route(conn, d, entries, people, changed)
         news = _write(conn, d, entries, people, changed)
@@ -217,12 +221,14 @@ def _route(
     """Give numbers to new conversations, and them to somebody; whose people have become absent goes to others too."""
     began = {id(e.conversation): e for e in reversed(entries) if e.conversation is not None}
     moment = now()
-    lost = [c for c in changed if not c.fresh and id(c) in began and assignment.lost(d, c, moment)]
+    heard = {key: e for key, e in began.items() if not e.blocked}
+    lost = [c for c in changed if not c.fresh and id(c) in heard and assignment.lost(d, c, moment)]
     fresh = [c for c in changed if c.fresh]
     for home, number in zip(fresh, allocate(conn, "conversations", len(fresh)), strict=True):
         home.id = number
     if lost and not fresh:
         hold(conn, "conversations")
+    fresh = [c for c in fresh if id(c) in heard]  # a blocked sender's goes to nobody
     if not (fresh or lost):
         return
     met = {c.customer_id for c in (*fresh, *lost)} - {known.id for known in people.values() if known.new}
@@ -269,17 +275,19 @@ def _write(
         e.id = next(ids)
         text = e.message.visible_text or e.message.text
         slept = home.status == "snoozed"
-        conversations.receive(home, e.message, e.id, e.item.received_at, preview(text) or e.message.subject)
+        shown = preview(text) or e.message.subject
+        conversations.receive(home, e.message, e.id, e.item.received_at, shown, blocked=e.blocked)
         rows.append(message_row(e, home))
         index.append((e.id, search.of_message("in", e.message.subject, e.message.sender.name, e.message.text)))
         files += [file_row(next(ids), e, file) for file in e.files]
-        news.append(_event(next(ids), "message.received", e, home, {"auto": True} if e.message.flags else {}))
+        news.append(_event(next(ids), "message.received", e, home, _quietly(e)))
         if slept and home.status == "open":
             back = conversations.woken(asleep.get(home.id), reply=True)
             news.append(_event(next(ids), "conversation.status", e, home, back))
         if moved.pop(home.id, None):
             news.append(_event(next(ids), "conversation.assigned", e, home, assignment.holder(home)))
     conversations.save(conn, changed)
+    conversations.mark_blocked(conn, [c.id for c in changed if c.fresh and c.status == "closed"])
     news += [msgspec.structs.replace(new, id=next(ids)) for new in assignment.write_offers(conn, changed)]
     news += sla.follow(conn, d, changed)
     insert_rows(conn, messages, rows)
@@ -287,6 +295,11 @@ def _write(
     conversations.add_participants(conn, _joining(entries))
     search.add(conn, index)
     return news
+
+
+def _quietly(e: Entry) -> dict[str, Any]:
+    """Nobody is told of what machines answer, and of what a blocked sender says."""
+    return {"auto": True} if e.message.flags or e.blocked else {}
 
 
 def _openings(e: Entry, home: Current, person: Known, made: set[str], ids: Iterator[int]) -> list[NewEvent]:

@@ -44,9 +44,10 @@ MOST_TAGS, LONGEST_TAG = 100, 60
 class Deed(Struct, frozen=True, omit_defaults=True):
     """What is to be done. Only the fields that belong to ``kind`` count.
 
-    ``status`` with ``until`` (ms; a snooze without it lasts until the customer replies) and ``closed_as`` ("spam"). ``employee``,
-    ``team`` (both None: nobody), ``why``, ``anyway`` (also to somebody absent). ``add`` and ``remove`` tags, or with ``only`` exactly
-    those of ``add``. ``join`` names a merge or split (see `hub.merging`), ``other`` where it goes on.
+    ``status`` with ``until`` (ms; a snooze without it lasts until the customer replies) and ``closed_as`` ("spam", "blocked").
+    ``employee``, ``team`` (both None: nobody), ``why``, ``anyway`` (also to somebody absent). ``add`` and ``remove`` tags, or with
+    ``only`` exactly those of ``add``. ``join`` names a merge or split (see `hub.merging`), ``other`` where it goes on. ``block`` are
+    the addresses that were blocked with it and are heard again when it is undone.
     """
 
     kind: Doing
@@ -63,6 +64,7 @@ class Deed(Struct, frozen=True, omit_defaults=True):
     priority: Priority = "normal"
     join: int = 0
     other: int = 0
+    block: tuple[str, ...] = ()
 
 
 class State(Struct, frozen=True):

@@ -20,13 +20,13 @@ FLOORS = [
     "messages failpoints text clock addresses i18n hours sniffing query excerpts colour snoozing segments",
     "adapter database sql tables blobs secretbox bus redisbus migrations tasks sandbox sandbox_worker fetching thumbnails thumbnail_worker",
     "channels core",
-    "identity conversations entries directory keywords routing reasons situations assignment presence sla promised events timeline search "
-    "access accounts inbox journal once receipts holds ways fitting chapters filters finding counting mentions nearby notices handover",
+    "identity conversations entries directory keywords routing reasons situations assignment presence sla promised events timeline "
+    "search blocking access accounts inbox journal once receipts holds ways fitting chapters filters finding counting mentions nearby notices handover",
     "ingest reading outbox delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
     "simulation_worker staff board draft sheets roster ownership drafts undo replies composing visitors looking views "
     "collisions notify numbers tell webpush pushing courier sample workspace work actions jobs tagging merging acquaintances "
-    "likeness handing beginning signed sites housemail aftercare continuity failures",
+    "likeness watching handing beginning signed sites housemail aftercare continuity failures",
     "http sessions files web api cli __main__",
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor.split()}

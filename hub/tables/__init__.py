@@ -47,6 +47,7 @@ from hub.tables.routing import (
 )
 from hub.tables.sample import samples
 from hub.tables.views import mentions, saved_views
+from hub.tables.watching import blocked, watchers
 from hub.tables.working import action_steps, actions, joins
 from hub.tables.writing import draft_files, drafts, holds, saved_replies
 
@@ -55,6 +56,7 @@ __all__ = [
     "action_steps",
     "actions",
     "attachments",
+    "blocked",
     "channels",
     "chat_sites",
     "conversations",
@@ -103,4 +105,5 @@ __all__ = [
     "tokens",
     "tombstones",
     "unread_chats",
+    "watchers",
 ]

@@ -198,7 +198,7 @@ async def show_conversation(
         ways=offered, way=chosen_way(offered, shown.said), domains=domains(house.hub.channels, offered),
         gone=_gone(request, opened), composer=shown, acts=acted(shown.actions, opened.names, when.words),
         seen=row.last_message_id, newer=stretch.newer, history=opened.history, earlier=opened.earlier,
-        channel_names=opened.names.channels, employees=opened.names.employees,
+        standing=opened.standing, channel_names=opened.names.channels, employees=opened.names.employees,
         toast=toast, snoozes=snoozing.choices(when.now, when.place), merged=positive(request.query.get("merged", "")),
         may_reply=actor.role in RIGHTS["reply"], may_assign=actor.role in RIGHTS["assign"],
         title=title(house.company, listed.rows if listed else (), row.subject or row.customer, _list_name(request, actor, place, listed)),
@@ -286,7 +286,7 @@ async def items_part(request: web.Request, actor: Actor) -> web.StreamResponse:
         people=news.people, all_teams=news.all_teams, may_assign=actor.role in RIGHTS["assign"],
         more=len(news.timeline.items) >= CATCH_UP, may_reply=actor.role in RIGHTS["reply"], ask=None,
         steps=reasons.each_in_words(row.reason, when.words.language, when.until), history=news.history,
-        channel_names=news.names.channels, snoozes=snoozing.choices(when.now, when.place),
+        standing=news.standing, channel_names=news.names.channels, snoozes=snoozing.choices(when.now, when.place),
     )  # fmt: skip
 
 

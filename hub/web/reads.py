@@ -29,6 +29,7 @@ from hub.web.choices import Choices, choices
 from hub.web.mates import Mate, mates
 from hub.web.panel import Panel
 from hub.web.places import Place, Team
+from hub.web.standing import Standing, standing
 from hub.web.stretches import CATCH_UP, Look, Timeline
 from hub.web.views import Names
 
@@ -107,6 +108,7 @@ class Opened(Struct, frozen=True):
     earlier: Earlier
     asked: bool
     known: Panel
+    standing: Standing = Standing()
 
 
 def around(conn: Connection, actor: Actor) -> Around:
@@ -221,6 +223,7 @@ def opened(
         chapters.earlier(conn, actor, *before) if seen == "one" else Earlier(),
         bool(mentions.unread(conn, actor.id, [number])),
         panel.of(conn, actor, row.customer_id, number),
+        standing(conn, actor, row),
     )
 
 
@@ -267,6 +270,7 @@ class News(Struct, frozen=True):
     people: tuple[Mate, ...]
     all_teams: tuple[Team, ...]
     history: History
+    standing: Standing = Standing()
 
 
 def news(conn: Connection, actor: Actor, number: int, look: Look, changed: list[int]) -> News:
@@ -290,6 +294,7 @@ def news(conn: Connection, actor: Actor, number: int, look: Look, changed: list[
         mates(conn, row.team_id),
         every,
         seen,
+        standing(conn, actor, row),
     )
 
 

@@ -21,6 +21,8 @@ def status(event: Event, who: str, when: When, setter: str) -> str:
         return words.text("{who} undid this: the status is as it was before", who=who)
     if now == "closed" and event.data.get("as") == "spam":
         return words.text("{who} closed this as spam", who=who)
+    if now == "closed" and event.data.get("as") == "blocked":
+        return words.text("{who} blocked the sender and closed this", who=who)
     if now == "closed":
         return words.text("{who} closed the conversation", who=who)
     if now == "waiting":
@@ -107,6 +109,8 @@ def _single(action: Action, words: Catalogue) -> str:
     match deed.kind:
         case "status" if deed.closed_as == "spam":
             return _("#{number} closed as spam", number=number)
+        case "status" if deed.block:
+            return _("Closed #{number}, the sender is blocked", number=number)
         case "status":
             return {
                 "closed": _("Closed #{number}", number=number),

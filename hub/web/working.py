@@ -34,7 +34,7 @@ def there(place: Place, number: int, action: int = 0) -> web.Response:
     return web.Response(status=303, headers={"Location": url})
 
 
-async def _do(request: web.Request, actor: Actor, act: Callable[[Connection], int]) -> web.Response:
+async def do(request: web.Request, actor: Actor, act: Callable[[Connection], int]) -> web.Response:
     """Do something to a conversation, then show it, or what comes after it when it has left the list beside it."""
     number, house, place = number_in(request), request.app[HOUSE], beside(request.query)
 
@@ -81,7 +81,7 @@ async def status(request: web.Request, actor: Actor) -> web.StreamResponse:
             conn, actor, number, cast(Status, wanted), until, until_reply=reply, closed_as="spam" if spam else ""
         )
 
-    return await _do(request, actor, act)
+    return await do(request, actor, act)
 
 
 async def assign(request: web.Request, actor: Actor) -> web.StreamResponse:
@@ -96,7 +96,7 @@ async def assign(request: web.Request, actor: Actor) -> web.StreamResponse:
         return collaboration.assign(conn, actor, number, employee, team, why, anyway=anyway)
 
     try:
-        return await _do(request, actor, act)
+        return await do(request, actor, act)
     except collaboration.Absent:
         away = await request.app[HOUSE].hub.db.read(absent, employee or 0)
         return await show_conversation(request, actor, number, Composer(), 409, ask=away)
@@ -115,7 +115,7 @@ async def tags(request: web.Request, actor: Actor) -> web.StreamResponse:
     deed = Deed("tags", add=tuple(add), remove=remove)
     if "tags" in form:
         deed = Deed("tags", add=tuple(_parts(word(form, "tags", 2000))), only=True)
-    return await _do(request, actor, lambda conn: actions.one(conn, actor, deed, number))
+    return await do(request, actor, lambda conn: actions.one(conn, actor, deed, number))
 
 
 def _parts(text: str) -> list[str]:
@@ -129,7 +129,7 @@ async def priority(request: web.Request, actor: Actor) -> web.StreamResponse:
     if wanted not in work.PRIORITIES:
         raise Problem(400, "There is no such priority.")
     deed = Deed("priority", priority=wanted)
-    return await _do(request, actor, lambda conn: actions.one(conn, actor, deed, number))
+    return await do(request, actor, lambda conn: actions.one(conn, actor, deed, number))
 
 
 async def unread(request: web.Request, actor: Actor) -> web.StreamResponse:

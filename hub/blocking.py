@@ -1,0 +1,45 @@
+"""Blocked senders: what they write is kept, in conversations that are closed at once; nobody is told, nobody gets them.
+
+Nothing is lost: it stands in the customer's timeline and among the closed conversations, and whoever looks may lift the block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from hub.clock import now
+from hub.sql import among, insert_into, run
+from hub.tables import blocked, identities, participants
+
+#: What `conversations.closed_as` says of a conversation that a blocked sender began, or that was closed with the block.
+REASON = "blocked"
+
+_known = sa.select(blocked.c.address).where(among(blocked.c.address, "addresses"))
+
+
+def among_senders(conn: Connection, addresses: Sequence[str]) -> set[str]:
+    """Those of the addresses that are blocked. One statement."""
+    return set(run(conn, _known, addresses=list(addresses)).scalars()) if addresses else set()
+
+
+def senders(conn: Connection, conversation_id: int, customer_id: int) -> list[str]:
+    """The customer's addresses that take part in a conversation."""
+    p, i = participants.c, identities.c
+    theirs = sa.select(p.address).join(identities, i.address == p.address)
+    found = theirs.where(p.conversation_id == conversation_id, i.customer_id == customer_id).order_by(p.address)
+    return list(conn.execute(found.limit(50)).scalars())
+
+
+def block(conn: Connection, employee_id: int, addresses: Sequence[str]) -> None:
+    """From now on nobody is told of what these write."""
+    rows = [(address, employee_id, now()) for address in sorted(addresses)]
+    insert_into(conn, "blocked", ("address", "employee_id", "at"), rows, known="ignored")
+
+
+def unblock(conn: Connection, addresses: Sequence[str]) -> None:
+    """They are heard again; what they wrote meanwhile stays where it is."""
+    if addresses:
+        conn.execute(sa.delete(blocked).where(among(blocked.c.address, list(addresses))))
