@@ -26,6 +26,8 @@ SHOWN = frozenset(
         "conversation.tagged",
         "conversation.priority",
         "conversation.related",
+        "conversation.linked",
+        "conversation.unlinked",
         "conversation.merged",
         "conversation.unmerged",
         "conversation.split",

@@ -33,6 +33,7 @@ from hub.tables import (
     holds,
     identities,
     journal,
+    links,
     mentions,
     merges,
     messages,
@@ -304,6 +305,7 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
         conn.execute(sa.delete(table).where(among(table.c.conversation_id, homes)))
     left = sa.exists().where(steps.action_id == actions.c.id)  # a deed on others too is not about this person
     conn.execute(sa.delete(actions).where(among(actions.c.id, deeds), ~left))
+    conn.execute(sa.delete(links).where(sa.or_(among(links.c.conversation_id, homes), among(links.c.other_id, homes))))
     of_theirs = sa.or_(among(participants.c.conversation_id, homes), among(participants.c.address, addresses))
     conn.execute(sa.delete(participants).where(of_theirs))
     conn.execute(sa.delete(identities).where(among(identities.c.customer_id, people)))

@@ -47,7 +47,7 @@ from hub.tables.routing import (
 )
 from hub.tables.sample import samples
 from hub.tables.views import mentions, saved_views
-from hub.tables.watching import blocked, watchers
+from hub.tables.watching import blocked, links, watchers
 from hub.tables.working import action_steps, actions, joins
 from hub.tables.writing import draft_files, drafts, holds, saved_replies
 
@@ -78,6 +78,7 @@ __all__ = [
     "joins",
     "journal",
     "leases",
+    "links",
     "mentions",
     "merges",
     "messages",

@@ -23,3 +23,14 @@ blocked = Table(
     ms("at"),
     Index(None, "employee_id"),
 )
+
+links = Table(
+    "links",
+    metadata,
+    Column("conversation_id", BigInteger, ForeignKey("conversations.id"), primary_key=True),
+    Column("other_id", BigInteger, ForeignKey("conversations.id"), primary_key=True),
+    ref("employee_id", "employees", null=True),
+    ms("at"),
+    Index(None, "other_id"),
+    Index(None, "employee_id"),
+)

@@ -90,7 +90,7 @@ def add_routes(app: web.Application) -> None:
         post(rf"/c/{{number:\d+}}/{name}", screen(getattr(deeds, name)))
     for name in ("assign", "status", "tags", "priority", "unread"):
         post(rf"/c/{{number:\d+}}/{name}", screen(getattr(working, name)))
-    for act in (hearing.watch, hearing.block, hearing.unblock):
+    for act in (hearing.watch, hearing.link, hearing.unlink, hearing.block, hearing.unblock):
         post(rf"/c/{{number:\d+}}/{act.__name__}", screen(act))
     post(r"/c/{number:\d+}/merge", screen(joining.merge))
     get(r"/c/{number:\d+}/split", screen(joining.split_page))

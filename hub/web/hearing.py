@@ -1,30 +1,62 @@
-"""Whom one hears: watching a conversation that is somebody else's, blocking a sender and hearing them again. Plain forms."""
+"""Watching a conversation that is somebody else's, linking two, blocking a sender and hearing them again. Plain forms."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 from aiohttp import web
 from sqlalchemy.engine import Connection
 
-from hub import actions, blocking, inbox, watching
+from hub import actions, blocking, inbox, linking, watching
 from hub.access import Actor, require
 from hub.http import HOUSE, read_form
 from hub.outbox import CannotSend, NotFound
 from hub.web.deeds import back
 from hub.web.forms import word
-from hub.web.screens import number_in
+from hub.web.pages import beside
+from hub.web.screens import number_in, positive
 from hub.web.working import do
 from hub.work import Deed
 
 
+def _there(request: web.Request, number: int, did: str) -> web.Response:
+    """To the conversation, with the bar that offers to undo it; without it when this was undoing."""
+    url = beside(request.query).conversation(number)
+    if "undo" not in request.query:
+        url += f"&did={did}"
+    return web.Response(status=303, headers={"Location": url})
+
+
 async def watch(request: web.Request, actor: Actor) -> web.StreamResponse:
     """POST /c/<number>/watch: ``on`` "yes" or not; to the same conversation."""
-    number, on = number_in(request), word(await read_form(request), "on", 5) == "yes"
+    number, form = number_in(request), await read_form(request)
+    on = (word(form, "on", 5) or request.query.get("on", "")) == "yes"
 
     def work(conn: Connection) -> None:
         watching.watch(conn, actor, number, on=on)
 
     await request.app[HOUSE].hub.db.write(work)
-    return back(request, number)
+    return _there(request, number, "watch" if on else "unwatch")
+
+
+async def link(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /c/<number>/link: ``to`` is another conversation."""
+    return await _pair(request, actor, linking.link)
+
+
+async def unlink(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /c/<number>/unlink: ``to`` is the other one."""
+    return await _pair(request, actor, linking.unlink)
+
+
+async def _pair(request: web.Request, actor: Actor, act: Callable[[Connection, Actor, int, int], bool]) -> web.Response:
+    number, form, house = number_in(request), await read_form(request), request.app[HOUSE]
+    to = positive((word(form, "to", 25) or request.query.get("to", "")).removeprefix("#"))
+    if not to:
+        raise CannotSend("Type the number of the other conversation, such as 4790.")
+    changed = await house.hub.db.write(act, actor, number, to)
+    house.hub.bus.publish()
+    return _there(request, number, f"{act.__name__}.{to}") if changed else back(request, number)
 
 
 def _senders(conn: Connection, actor: Actor, number: int) -> list[str]:

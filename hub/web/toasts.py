@@ -48,6 +48,32 @@ def made(action: Action, request: web.Request, actor: Actor) -> Toast | None:
     )
 
 
+class Did(Struct, frozen=True):
+    """Something small that was just done to a conversation, and the form's address that undoes it."""
+
+    words: str
+    path: str
+
+
+def did(request: web.Request, actor: Actor, number: int, tail: str) -> Did | None:
+    """The bar for what ``?did=`` names: watch, unwatch, link.<other>, unlink.<other>."""
+    what, _, rest = request.query.get("did", "").partition(".")
+    other, words = positive(rest), words_for(request, actor)
+    _t = words.text
+    said = {
+        "watch": (_t("You watch #{number} now", number=number), "watch?on=no"),
+        "unwatch": (_t("You do not watch #{number} any more", number=number), "watch?on=yes"),
+    }
+    if other:
+        said["link"] = _t("#{number} linked with #{other}", number=number, other=other), f"unlink?to={other}"
+        said["unlink"] = (
+            _t("#{number} is not linked with #{other} any more", number=number, other=other),
+            f"link?to={other}",
+        )
+    found = said.get(what)
+    return Did(found[0], f"/c/{number}/{found[1]}&undo=1&{tail}") if found else None
+
+
 async def of(request: web.Request, actor: Actor) -> Toast | None:
     """The bar for what ``?done=`` names, if it is the actor's own and just happened."""
     number = positive(request.query.get("done", ""))

@@ -76,6 +76,14 @@ def joined(event: Event, who: str, words: Catalogue) -> str:
     return words.text("{who} split off conversation #{number}", who=who, number=other)
 
 
+def linked(event: Event, who: str, words: Catalogue) -> str:
+    """Linked with another one, or not any more."""
+    other = event.data.get("other", "?")
+    if event.kind == "conversation.linked":
+        return words.text("{who} linked this with conversation #{number}", who=who, number=other)
+    return words.text("{who} removed the link with conversation #{number}", who=who, number=other)
+
+
 def done(action: Action, words: Catalogue) -> str:
     """What was just done, for the bar that offers to undo it."""
     if action.undo_of:

@@ -238,6 +238,8 @@ _ICONS = {
     "conversation.tagged": "tag",
     "conversation.related": "link",
     "conversation.priority": "star",
+    "conversation.linked": "link",
+    "conversation.unlinked": "link",
     "conversation.merged": "link",
     "conversation.unmerged": "undo",
     "conversation.split": "route",
@@ -288,6 +290,8 @@ def in_words(event: Event, names: Names, when: When) -> str:
             return words.text("{who} set the tags: {tags}", who=who, tags=tags)
         case "conversation.related":
             return words.text("Seems to belong with conversation #{number}", number=event.data.get("other", "?"))
+        case "conversation.linked" | "conversation.unlinked":
+            return told.linked(event, who, words)
         case "conversation.merged" | "conversation.unmerged" | "conversation.split":
             return told.joined(event, who, words)
         case "conversation.customer":

@@ -87,6 +87,13 @@ function head(doc, own) {
   if (within) $('#head h1').focus()
 }
 
+/** What stands beside it, after something was done with a form here or there. */
+function beside(form, doc) {
+  const within = !!form.closest('#about')
+  replace($('#about'), $('#about', doc), true)
+  if (within) $('#head h1').focus()
+}
+
 /** An entry that is here already, as it is now. */
 function again(old, node) {
   if (busy(old) || held(old)) return
@@ -140,6 +147,7 @@ async function send(form, event) {
     if (!answer.ok && !$('#composer', doc)) { trouble($('#failure-words', doc)?.textContent.trim() || body.dataset.lost); return }
     if (!$('#composer', doc) || $('[data-conversation]', doc).dataset.conversation !== mine.number) { tell('hub:go', { url: answer.url, doc }); return }
     head(doc, true)
+    if (!compose) beside(form, doc)
     apply(doc, answer.ok && compose)
     if (!compose && answer.ok) tell('hub:done', { doc })
     replace($('#trouble'), $('#trouble', doc), true)

@@ -50,7 +50,7 @@ export function start() {
   document.addEventListener('hub:hint', event => {
     const { kind = '', customer } = event.detail || {}
     const pane = $('[data-conversation]')
-    if (!pane || !(kind.startsWith('customer.') || kind.startsWith('identity.') || kind === 'conversation.customer') || String(customer) !== pane.dataset.customer) return
+    if (!pane || !(kind.startsWith('customer.') || kind.startsWith('identity.') || /^conversation\.(customer|(un)?linked)$/.test(kind)) || String(customer) !== pane.dataset.customer) return
     clearTimeout(due)
     due = setTimeout(() => again().catch(() => {}), 400)
   })

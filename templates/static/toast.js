@@ -75,8 +75,8 @@ async function undo(form, button) {
 /** The address without what only says which bar to show. */
 export function tidy() {
   const url = new URL(location.href)
-  if (!url.searchParams.has('done')) return
-  url.search = url.search.replace(/[?&]done=\d*/, '').replace(/^&/, '?')
+  if (!url.searchParams.has('done') && !url.searchParams.has('did')) return
+  url.search = url.search.replace(/[?&](done|did)=[\w.]*/g, '').replace(/^&/, '?')
   history.replaceState(history.state, '', url)
 }
 

@@ -37,11 +37,11 @@ async def test_whoever_watches_is_told_until_they_stop(site: Site) -> None:
     assert site.people["anna"] not in await told(site, number)
     page = await anna.get(f"/c/{number}")
 
-    page = await anna.send(page, "form[action*='/watch']")
+    page = await anna.send(page, "#head form[action*='/watch']")
     assert "Watched" in page.words(".sub")
     await site.say("And another thing")
     assert (await told(site, number))[site.people["anna"]] == Case("message", "watch")
-    page = await anna.send(page, "form[action*='/watch']")
+    page = await anna.send(page, "#head form[action*='/watch']")
     assert "Watched" not in page.words(".sub")
     await site.say("Still there?")
 
@@ -63,7 +63,7 @@ async def test_whoever_may_not_see_it_any_more_is_not_told(site: Site) -> None:
 async def test_what_a_blocked_sender_writes_is_kept_closed_and_told_nobody(site: Site) -> None:
     number = await site.say("Buy this")
     anna = await site.signed_in()
-    page = await anna.send(await anna.get(f"/c/{number}?in=all"), "form[action*='/block']")
+    page = await anna.send(await anna.get(f"/c/{number}?in=all"), "#head form[action*='/block']")
     assert "the sender is blocked" in page.words("#toast")
     assert (await state(site, number))[:2] == ("closed", "blocked")
     assert await site.say("Buy more") == number
@@ -86,14 +86,14 @@ async def test_what_a_blocked_sender_writes_is_kept_closed_and_told_nobody(site:
 async def test_a_block_is_undone_with_its_closing_or_lifted_later(site: Site) -> None:
     number = await site.say("Buy this")
     anna = await site.signed_in()
-    page = await anna.send(await anna.get(f"/c/{number}?in=all"), "form[action*='/block']")
+    page = await anna.send(await anna.get(f"/c/{number}?in=all"), "#head form[action*='/block']")
     await anna.post(page.one("#toast form").attributes["action"])
     assert (await state(site, number))[:2] == ("open", "")
     await site.say("Sorry")
     assert (await state(site, number))[2] > 0
 
-    await anna.send(await anna.get(f"/c/{number}?in=all"), "form[action*='/block']")
-    page = await anna.send(await anna.get(f"/c/{number}?in=all"), "form[action*='/unblock']")
+    await anna.send(await anna.get(f"/c/{number}?in=all"), "#head form[action*='/block']")
+    page = await anna.send(await anna.get(f"/c/{number}?in=all"), "#head form[action*='/unblock']")
     assert "Sender blocked" not in page.words(".sub")
     await site.say("Am I heard?")
     assert (await state(site, number))[0] == "open"
@@ -107,3 +107,46 @@ async def test_a_light_agent_watches_and_does_not_block(site: Site) -> None:
     assert (await lea.post(f"/c/{number}/block")).status == 403
     assert (await lea.post(f"/c/{number}/unblock")).status == 403
     assert (await state(site, number))[0] == "open"
+
+
+async def test_two_conversations_are_linked_seen_from_both_and_taken_apart(site: Site) -> None:
+    one, other = await site.say("Hello"), await site.say("The same inverter", "other", "Other One", subject="Inverter")
+    anna = await site.signed_in()
+    page = await anna.send(await anna.get(f"/c/{one}"), "#head form[action*='/link']", to=f"#{other}")
+    assert "Inverter" in page.words("#about")
+    assert f"Anna Becker linked this with conversation #{other}" in page.words("#timeline")
+    assert page.words("#toast .grow") == f"#{one} linked with #{other}"
+    back = await anna.get(f"/c/{other}")
+    assert back.one(f"#about a[href='/c/{one}']")
+    page = await anna.send(page, "#toast form")
+    assert page.all(f"#about a[href='/c/{other}']") == []
+
+    await anna.send(await anna.get(f"/c/{other}"), "#head form[action*='/link']", to=str(one))
+    page = await anna.send(await anna.get(f"/c/{one}"), "#about form[action*='/unlink']")
+    assert page.all(f"#about a[href='/c/{other}']") == []
+    for wrong in ("", "999999", str(one), "9" * 30, "x"):
+        assert (await anna.post(f"/c/{one}/link", {"to": wrong})).status in (400, 422), wrong
+
+
+async def test_a_link_shows_nobody_what_they_may_not_see(site: Site) -> None:
+    one, other = await site.say("Hello"), await site.say("Secret", "other", "Other One", subject="Secret matter")
+    anna, jonas = await site.signed_in(), await site.signed_in("jonas@firm.example")
+    await site.write(
+        lambda c: c.execute(sa.update(conversations).values(team_id=901).where(conversations.c.id == other))
+    )
+    await anna.post(f"/c/{one}/link", {"to": str(other)})
+
+    assert "Secret matter" not in (await jonas.get(f"/c/{one}")).text
+    assert (await jonas.post(f"/c/{one}/link", {"to": str(other)})).status == 422
+    assert (await jonas.post(f"/c/{one}/unlink", {"to": str(other)})).status == 422
+
+
+async def test_watching_is_taken_back_by_the_bar(site: Site) -> None:
+    number = await site.say("Hello")
+    anna = await site.signed_in()
+    page = await anna.send(await anna.get(f"/c/{number}"), "#head form[action*='/watch']")
+    assert page.words("#toast .grow") == f"You watch #{number} now"
+    page = await anna.send(page, "#toast form")
+
+    assert "Watched" not in page.words(".sub")
+    assert page.all("#toast form") == []
