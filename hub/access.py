@@ -44,6 +44,7 @@ RIGHTS: dict[str, frozenset[Role]] = {
     "reply": frozenset({"admin", "supervisor", "agent"}),
     "note": frozenset({"admin", "supervisor", "agent", "light"}),
     "assign": frozenset({"admin", "supervisor", "agent"}),
+    "delete": frozenset({"admin"}),
     "customers": frozenset({"admin", "supervisor", "agent"}),
     "journal": frozenset({"admin", "supervisor"}),
     "replay": frozenset({"admin"}),

@@ -213,6 +213,27 @@ def erase(conn: Connection, customer_id: int, actor_id: int | None = None) -> Er
     return Erased(count, len(addresses), envelopes, tuple(sorted(unused(conn, blobs))))
 
 
+def erase_conversation(conn: Connection, conversation_id: int, actor_id: int) -> Erased:
+    """Remove everything that was said in one conversation, and in those merged into it; its empty shell stays, marked as deleted."""
+    if not is_postgres(conn):
+        conn.execute(sa.text("PRAGMA secure_delete=ON"))
+    c = conversations.c
+    merged = sa.select(c.id).where(c.merged_into == conversation_id).order_by(c.id)
+    homes = [conversation_id, *conn.execute(merged).scalars()]
+    _lock(conn, journal, among(journal.c.id, _envelopes(conn, homes)))
+    _lock(conn, deliveries, among(deliveries.c.conversation_id, homes))
+    _lock(conn, conversations, among(c.id, homes))
+    blobs, envelopes = _erase_envelopes(conn, homes)
+    count, names = _erase_messages(conn, homes)
+    _erase_homes(conn, homes)
+    conn.execute(sa.update(conversations).where(c.id == conversation_id).values(closed_as="deleted"))
+    conn.execute(sa.update(happened).where(among(happened.c.conversation_id, homes)).values(shown=False))
+    customer = conn.execute(sa.select(c.customer_id).where(c.id == conversation_id)).scalar()
+    data = {"messages": count}
+    events.append(conn, [NewEvent("conversation.deleted", conversation_id, customer, actor_id=actor_id, data=data)])
+    return Erased(count, 0, envelopes, tuple(sorted(unused(conn, blobs | names))))
+
+
 def _hold(conn: Connection, customer_id: int) -> tuple[list[int], list[str], list[int]]:
     """The people, their addresses and their conversations, held until the commit in the house's order (see `hub.store`).
 
@@ -280,9 +301,9 @@ def _erase_messages(conn: Connection, homes: Sequence[int]) -> tuple[int, set[st
     return len(ids), names
 
 
-def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], addresses: Sequence[str]) -> None:
-    c, e = conversations.c, happened.c
-    moment = now()
+def _erase_homes(conn: Connection, homes: Sequence[int]) -> None:
+    """What is left of conversations without their messages."""
+    c, e, moment = conversations.c, happened.c, now()
     conn.execute(
         sa.update(conversations)
         .where(among(c.id, homes))
@@ -306,8 +327,14 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
     left = sa.exists().where(steps.action_id == actions.c.id)  # a deed on others too is not about this person
     conn.execute(sa.delete(actions).where(among(actions.c.id, deeds), ~left))
     conn.execute(sa.delete(links).where(sa.or_(among(links.c.conversation_id, homes), among(links.c.other_id, homes))))
-    of_theirs = sa.or_(among(participants.c.conversation_id, homes), among(participants.c.address, addresses))
-    conn.execute(sa.delete(participants).where(of_theirs))
+    conn.execute(sa.delete(participants).where(among(participants.c.conversation_id, homes)))
+    conn.execute(sa.update(happened).where(among(e.conversation_id, homes), e.data != "").values(data=""))
+
+
+def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], addresses: Sequence[str]) -> None:
+    e, moment = happened.c, now()
+    _erase_homes(conn, homes)
+    conn.execute(sa.delete(participants).where(among(participants.c.address, addresses)))
     conn.execute(sa.delete(identities).where(among(identities.c.customer_id, people)))
     looking.forget_senders(conn, addresses)
     blocking.unblock(conn, addresses)
@@ -319,8 +346,7 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
     conn.execute(sa.update(customers).where(_employed_by(people)).values(company_id=None))
     theirs = sa.or_(among(merges.c.winner_id, people), among(merges.c.loser_id, people))
     conn.execute(sa.update(merges).where(theirs).values(evidence="", moved="", undone_at=moment))
-    told = sa.or_(among(e.customer_id, people), among(e.conversation_id, homes))
-    conn.execute(sa.update(happened).where(told, e.data != "").values(data=""))
+    conn.execute(sa.update(happened).where(among(e.customer_id, people), e.data != "").values(data=""))
 
 
 def _employed_by(people: Sequence[int]) -> sa.ColumnElement[bool]:

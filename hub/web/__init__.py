@@ -16,6 +16,7 @@ from hub.web import (
     components,
     customer_routes,
     deeds,
+    deleting,
     doors,
     drafting,
     files,
@@ -93,6 +94,8 @@ def add_routes(app: web.Application) -> None:
     for act in (hearing.watch, hearing.link, hearing.unlink, hearing.block, hearing.unblock):
         post(rf"/c/{{number:\d+}}/{act.__name__}", screen(act))
     post(r"/c/{number:\d+}/merge", screen(joining.merge))
+    get(r"/c/{number:\d+}/delete", screen(deleting.delete_page))
+    post(r"/c/{number:\d+}/delete", screen(deleting.delete))
     get(r"/c/{number:\d+}/split", screen(joining.split_page))
     post(r"/c/{number:\d+}/split", screen(joining.split))
     get("/snooze", screen(working.snooze_part))
