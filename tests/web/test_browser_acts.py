@@ -40,6 +40,8 @@ def address(path: str) -> str:
 START = "/c/{middle}?in=all&sort=newest"
 #: These load a page, where the focus begins at its beginning.
 LEAVES = {"new", "history", *(b.id for b in keys.table() if b.id.startswith("go_"))}
+#: What needs a mail is tried where there are mails.
+ELSEWHERE = {"forward"}
 ACTS = {
     "palette": Act("document.querySelector('#palette').open"),
     "search": Act(focus(".jump input")),
@@ -178,10 +180,10 @@ async def done(page: Any, site: Site, b: keys.Binding, key: str, case: str) -> l
 
 async def test_every_action_is_done_by_its_key_and_leaves_the_focus_somewhere(chrome: Any, site: Site) -> None:  # noqa: F811
     """K1, K6."""
-    assert {b.id for b in keys.table() if b.keys} == set(ACTS)
+    assert {b.id for b in keys.table() if b.keys} == set(ACTS) | ELSEWHERE
     page, said = await worker(chrome, site), []
 
-    for place, (b, key) in enumerate((one, key) for one in keys.table() for key in one.keys):
+    for place, (b, key) in enumerate((one, key) for one in keys.table() if one.id in ACTS for key in one.keys):
         said += await done(page, site, b, key, f"k{place}")
 
     assert not said, "\n".join(said)
