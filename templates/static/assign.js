@@ -35,7 +35,7 @@ function keys(event) {
   if (!box) return
   const all = options(box), at = all.indexOf(chosen(box)), by = { ArrowDown: 1, ArrowUp: -1 }[event.key]
   if (by && all.length) choose(box, all[(at + by + all.length) % all.length])
-  else if (event.key === 'Enter') take(box, all[at])
+  else if (event.key === 'Enter') { if (!event.repeat) take(box, all[at]) }
   else return
   event.preventDefault()
   event.stopPropagation()

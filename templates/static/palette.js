@@ -114,7 +114,7 @@ function open() {
 function keys(event) {
   const all = options(), at = all.indexOf(chosen()), by = { ArrowDown: 1, ArrowUp: -1 }[event.key]
   if (by && all.length) choose(all[(at + by + all.length) % all.length])
-  else if (event.key === 'Enter') take(chosen())
+  else if (event.key === 'Enter') { if (!event.repeat) take(chosen()) }
   else return
   event.preventDefault()
 }

@@ -165,7 +165,7 @@ async def test_what_is_left_of_a_promise_ticks_in_the_page_and_says_why_on_focus
     number = await site.say("Hello")
     page = await signed_in(chrome, site)
     await page.goto(f"{site.base}/c/{number}?in=all")
-    chip, row = page.locator("#head .due .chip"), page.locator(f"#c{number} .chip")
+    chip = page.locator("#head .due .chip")
     before = await chip.inner_text()
     assert before.startswith("Reply in ") and before.endswith(" s")
     await until_true(page, "t => document.querySelector('#head .due .chip').textContent.trim() !== t", before)
@@ -174,10 +174,10 @@ async def test_what_is_left_of_a_promise_ticks_in_the_page_and_says_why_on_focus
     assert await page.is_visible("#due")
     assert "Around the clock" in await page.inner_text("#due") and "Gold" in await page.inner_text("#due")
 
-    await page.evaluate("document.querySelectorAll('[data-end]').forEach(e => { e.dataset.end = Date.now() - 400000 })")
-    await until_true(page, "document.querySelector('#head .due .chip').matches('.bad')")
-    assert await chip.inner_text() == "6 min overdue"
-    assert await row.inner_text() == "6 min overdue"
+    late = """(() => { const all = [...document.querySelectorAll('[data-end]')]
+      for (const e of all) e.dataset.end = Date.now() - 400000  // again and again, for the list is drawn anew
+      return all.length === 2 && all.every(e => e.matches('.bad') && e.textContent.trim() === '6 min overdue') })()"""
+    await until_true(page, late)
     assert page.complaints == []
 
 
