@@ -29,8 +29,8 @@ def senders(conn: Connection, conversation_id: int, customer_id: int) -> list[st
     """The customer's addresses that take part in a conversation."""
     p, i = participants.c, identities.c
     theirs = sa.select(p.address).join(identities, i.address == p.address)
-    found = theirs.where(p.conversation_id == conversation_id, i.customer_id == customer_id).order_by(p.address)
-    return list(conn.execute(found.limit(50)).scalars())
+    found = theirs.where(p.conversation_id == conversation_id, i.customer_id == customer_id).limit(50)
+    return sorted(conn.execute(found).scalars())
 
 
 def block(conn: Connection, employee_id: int, addresses: Sequence[str]) -> None:
