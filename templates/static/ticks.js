@@ -1,8 +1,8 @@
 // Times that pass while somebody looks: once a minute, every second when less than two minutes are left. Nothing of it is announced.
 import { $, $$, tell } from './dom.js'
 
-const SECONDS = 120_000
-let words = null, skew = 0
+const SECONDS = 120_000, APART = 5000
+let words = null, skew = 0, asking = 0
 
 /** A length of time as the server spells it. */
 function span(ms) {
@@ -13,13 +13,17 @@ function span(ms) {
 
 const write = (el, text) => { if (el.lastChild && el.lastChild.data !== text) el.lastChild.data = text }
 
+/** The calendar has closed for many at once: what rests now is asked for a moment later, not by everybody in the same one. */
+function again() {
+  asking ||= setTimeout(() => { asking = 0; tell('hub:changed'); tell('hub:again') }, 1000 + Math.random() * APART)
+}
+
 /** One promise: how long there is, or how long it is late; true when it is so near that seconds count. */
 function due(chip, now) {
   const { end, half, stop, say } = chip.dataset, left = end - now
   if (+stop && now >= stop) {
     chip.dataset.stop = 0
-    tell('hub:changed')
-    tell('hub:again')
+    again()
     return false
   }
   const late = left <= 0, near = left < SECONDS

@@ -61,7 +61,8 @@ export function start() {
   })
   document.addEventListener('hub:hint', event => {
     const here = open()
-    if (here && event.detail.kind === 'conversation.merged' && event.detail.conversation === here.number && !$$('#composer textarea').some(t => t.value)) tell('hub:go', { url: `${location.origin}/c/${here.number}?${here.section.dataset.in}` })
+    const gone = event.detail.kind === 'conversation.deleted', writing = $$('#composer textarea').some(t => t.value)
+    if (here && event.detail.conversation === here.number && (gone || (event.detail.kind === 'conversation.merged' && !writing))) tell('hub:go', { url: `${location.origin}/c/${here.number}?${here.section.dataset.in}` })
   })
   document.addEventListener('hub:again', () => { if (open()) refreshConversation() })
   act('unread', () => $('#head [data-unread]')?.requestSubmit(), () => !!$('#head [data-unread]'))

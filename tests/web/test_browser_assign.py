@@ -1,4 +1,4 @@
-"""Giving a conversation to somebody: a list that is searched, with what everybody is doing and how much they have."""
+"""Giving a conversation to somebody by a list that is searched; and what others see when one is deleted."""
 
 from __future__ import annotations
 
@@ -73,3 +73,16 @@ async def test_the_list_is_short_however_many_people_there_are(site: Site) -> No
     assert [o.attributes["data-to"] for o in found.all("[role=option]")] == ["e5150"]
     assert (await lea.get(f"/c/{number}/assignees")).status == 403
     assert (await anna.get("/c/999999/assignees")).status == 404
+
+
+async def test_nothing_of_a_deleted_conversation_stays_on_the_screens_of_others(chrome: Any, site: Site) -> None:  # noqa: F811
+    number = await site.say("Zitronenfalter")
+    page = await signed_in(chrome, site, "jonas")
+    await page.goto(f"{site.base}/c/{number}?in=all")
+    await page.wait_for_selector("#timeline >> text=Zitronenfalter")
+    anna = await site.signed_in()
+    await anna.post(f"/c/{number}/delete", {"name": "Katrin Vogel"})
+
+    await page.wait_for_selector("#timeline >> text=Zitronenfalter", state="detached")
+    await page.wait_for_selector("#rows >> text=Zitronenfalter", state="detached")
+    assert page.complaints == []

@@ -314,3 +314,18 @@ async def test_moving_is_reported_once_a_minute_by_all_tabs_together(chrome: Any
     doing = sa.text("SELECT moved_at FROM presence WHERE employee_id = :n")
     assert await site.server.hub.db.read(lambda c: c.execute(doing, {"n": site.people["anna"]}).scalar())
     assert page.complaints == []
+
+
+async def test_when_the_calendar_closes_the_page_asks_what_rests_now(chrome: Any, site: Site) -> None:  # noqa: F811
+    promised = {"name": "Gold", "enabled": True, "conditions": Conditions(), "first_minutes": 60, "next_minutes": 0}
+    await site.write(add_policy, {**promised, "resolution_minutes": 0, "hours_id": None}, None)
+    number = await site.say("Hello")
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/c/{number}?in=all")
+    await page.wait_for_selector(f"#c{number} .chip.ok")
+    await page.evaluate("document.querySelectorAll('[data-stop]').forEach(e => { e.dataset.stop = 1 })")
+    async with page.expect_response("**/inbox/all/rows*"):
+        await page.evaluate("document.dispatchEvent(new CustomEvent('hub:drawn', {detail: document.body}))")
+
+    await page.wait_for_selector(f"#c{number} .chip[data-stop='0']")
+    assert page.complaints == []
