@@ -14,6 +14,7 @@ from msgspec import Struct
 Kind = Literal["message", "failed", "queue", "call", "mention", "assigned", "due", "overdue", "visitor", "channel"]
 #: What a person has before their eyes: this very conversation, something else of the hub, or nothing of it.
 Front = Literal["this", "other", "away"]
+Announce = Literal["text", "sender", "off"]
 Sound = Literal["", "message", "queue", "call"]
 
 
@@ -37,7 +38,8 @@ class Mood(Struct, frozen=True):
 
 class Wishes(Struct, frozen=True):
     """What somebody has chosen in their settings. ``volume`` in percent; ``tone`` is one of `TONES`; quiet hours are times of the day
-    like "18:00" in ``zone``, both empty: none. ``alone``: do not disturb.
+    like "18:00" in ``zone``, both empty: none. ``alone``: do not disturb. ``announce``: what a screen reader says of a new message in
+    the open conversation.
     """
 
     desktop: bool = True
@@ -49,6 +51,7 @@ class Wishes(Struct, frozen=True):
     quiet_to: str = ""
     zone: str = ""
     alone: bool = False
+    announce: Announce = "text"
 
 
 class Notice(Struct, frozen=True):

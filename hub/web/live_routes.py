@@ -40,6 +40,7 @@ def _add_notices(app: web.Application) -> None:
     get, post = app.router.add_get, app.router.add_post
     get(notices.PATH, screen(notices.notices_page))
     post(notices.PATH, screen(notices.save_notices))
+    post("/me/announce", screen(notices.set_announce))
     post(f"{notices.PATH}/test", screen(notices.try_push))
     post(f"{notices.PATH}/devices", screen(notices.add_device))
     post(f"{notices.PATH}/devices/gone", screen(notices.device_gone))

@@ -287,7 +287,7 @@ async def items_part(request: web.Request, actor: Actor) -> web.StreamResponse:
         people=news.people, all_teams=news.all_teams, may_assign=actor.role in RIGHTS["assign"],
         more=len(news.timeline.items) >= CATCH_UP, may_reply=actor.role in RIGHTS["reply"], ask=None,
         steps=reasons.each_in_words(row.reason, when.words.language, when.until), history=news.history,
-        standing=news.standing, channel_names=news.names.channels, snoozes=snoozing.choices(when.now, when.place),
+        standing=news.standing, channel_names=news.names.channels, snoozes=snoozing.choices(when.now, when.place), hear=True,
     )  # fmt: skip
 
 

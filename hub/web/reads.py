@@ -8,7 +8,21 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import chapters, directory, drafts, events, holds, inbox, looking, mentions, presence, timeline, views, ways
+from hub import (
+    chapters,
+    directory,
+    drafts,
+    events,
+    holds,
+    inbox,
+    looking,
+    mentions,
+    notify,
+    presence,
+    timeline,
+    views,
+    ways,
+)
 from hub.access import Actor, access_customer, access_envelope
 from hub.channels import Channels
 from hub.chapters import Earlier
@@ -16,6 +30,7 @@ from hub.drafts import Kept, Mode
 from hub.holds import Hold
 from hub.inbox import Filter, Row
 from hub.looking import History
+from hub.notices import Announce
 from hub.numbers import waiting_for
 from hub.outbox import NotFound
 from hub.tables import channels, customers, employees, identities, teams
@@ -48,6 +63,7 @@ class Around(Struct, frozen=True):
     waiting: int
     views: tuple[View, ...] = ()
     look: Appearance = Appearance()
+    announce: Announce = "text"
 
 
 class Listed(Struct, frozen=True):
@@ -117,6 +133,7 @@ def around(conn: Connection, actor: Actor) -> Around:
     doing = presence.one(conn, actor.id)  # whoever asks for a page is here, even before their stream says so
     own = sa.select(employees.c.keyboard, employees.c.appearance).where(employees.c.id == actor.id)
     keys, look = conn.execute(own).one_or_none() or ("", "")
+    wishes = notify.wishes_of(conn, [actor.id])[actor.id]
     saved = views.listing(conn, actor, views.SHOWN)
     return Around(
         inbox.counts(conn, actor, views.countable(conn, actor, saved)),
@@ -127,6 +144,7 @@ def around(conn: Connection, actor: Actor) -> Around:
         waiting_for(conn, actor.id),
         tuple(saved),
         appearance.decoded(look),
+        announce=wishes.announce,
     )
 
 

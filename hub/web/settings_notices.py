@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from collections.abc import Callable
+from typing import TypeVar, cast, get_args
 
 import msgspec
 from aiohttp import web
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
 from hub import notify, pushing, webpush
@@ -14,7 +15,7 @@ from hub.access import Actor
 from hub.accounts import token_hash
 from hub.http import BODY, HOUSE, Form, Problem, in_time, read_form
 from hub.i18n import Catalogue
-from hub.notices import TONES, Wishes, minute_of
+from hub.notices import TONES, Announce, Wishes, minute_of
 from hub.pushing import Device
 from hub.sessions import session_token
 from hub.text import clean_line
@@ -96,16 +97,32 @@ async def save_notices(request: web.Request, actor: Actor) -> web.StreamResponse
     """POST /settings/notifications"""
     form = await read_form(request)
     words = words_for(request, actor)
-    wishes = _read(form, str(when_for(request, words).place))
+    given = _read(form, str(when_for(request, words).place))
     wrong = [
         Trouble(name, words.text("Write times like 18:30, or leave both empty."))
-        for name, given in (("quiet_from", wishes.quiet_from), ("quiet_to", wishes.quiet_to))
-        if (given or wishes.quiet_from or wishes.quiet_to) and minute_of(given) is None
+        for name, time in (("quiet_from", given.quiet_from), ("quiet_to", given.quiet_to))
+        if (time or given.quiet_from or given.quiet_to) and minute_of(time) is None
     ]
     if wrong:
         return await _page(request, actor, form, tuple(wrong))
-    await request.app[HOUSE].hub.db.write(notify.save_wishes, actor.id, wishes)
+    await request.app[HOUSE].hub.db.write(_save, actor.id, lambda kept: structs.replace(given, announce=kept.announce))
     return await settings.changed(request, PATH)
+
+
+def _save(conn: Connection, employee_id: int, change: Callable[[Wishes], Wishes]) -> None:
+    """What is chosen on another page stays as it is."""
+    kept = notify.wishes_of(conn, [employee_id])[employee_id]
+    notify.save_wishes(conn, employee_id, change(kept))
+
+
+async def set_announce(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /me/announce: what a screen reader says of new messages in the open conversation."""
+    chosen = forms.word(await read_form(request), "announce", 10)
+    if chosen not in get_args(Announce):
+        raise Problem(400, "Choose one of the entries in the list.")
+    announce = cast(Announce, chosen)
+    await request.app[HOUSE].hub.db.write(_save, actor.id, lambda kept: structs.replace(kept, announce=announce))
+    return web.Response(status=303, headers={"Location": "/me"})
 
 
 async def try_push(request: web.Request, actor: Actor) -> web.StreamResponse:

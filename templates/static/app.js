@@ -1,5 +1,6 @@
 // The client: hears the live stream, fetches what changed, puts it in without losing what somebody types.
 // Everything works without it, by plain forms and links. The server joins the modules into this one file.
+import { start as announce } from './announce.js'
 import { start as list } from './list.js'
 import { start as amount } from './amount.js'
 import { start as convo } from './convo.js'
@@ -31,4 +32,4 @@ import { start as palette } from './palette.js'
 import { start as assign } from './assign.js'
 import { start as people } from './people.js'
 
-for (const begin of [list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, swipe, keys, palette, assign, people, nav, mentions, drawers, idle, stream]) begin()
+for (const begin of [announce, list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, swipe, keys, palette, assign, people, nav, mentions, drawers, idle, stream]) begin()

@@ -1,5 +1,6 @@
 // Selecting rows of the list and working on all of them at once. Without this it is a plain form with check boxes.
-import { $, $$, fetchPart, say, tell, typing, body } from './dom.js'
+import { $, $$, fetchPart, tell, typing, body } from './dom.js'
+import { say } from './announce.js'
 import { currentRow, rows } from './list.js'
 import { act } from './keys.js'
 import { note, toast } from './toast.js'

@@ -1,5 +1,6 @@
 // The conversation that is open: what is new comes in without losing what somebody reads or types.
-import { $, $$, busy, fetchPart, replace, say, tell, trouble, textOf, body } from './dom.js'
+import { $, $$, busy, fetchPart, replace, tell, trouble, textOf, body } from './dom.js'
+import { hear, say } from './announce.js'
 import { refreshList } from './list.js'
 import { frames } from './mail.js'
 import { keep, trim } from './timeline.js'
@@ -31,6 +32,7 @@ export function refreshConversation(message) {
   if (message) changed.add(message)
   const mine = here
   turn = turn.then(async () => {
+    await mine?.sending  // its own answer brings what I send
     if (!mine || here !== mine) return
     const wanted = [...changed].slice(0, 50)
     wanted.forEach(m => changed.delete(m))
@@ -61,7 +63,7 @@ export function apply(doc, mine, wanted = []) {
         node.classList.add('fresh')
         const after = $$(':scope > .li', tl).filter(n => +n.dataset.id < +node.dataset.id).at(-1)
         after ? after.after(node) : $('#later', tl).before(node)
-        if ($('article', node)) { heard.push($('article', node).getAttribute('aria-label')); fresh += +node.dataset.id > before }
+        if ($('article', node)) { heard.push(node); fresh += +node.dataset.id > before }
       }
     }
     for (const m of gone) $(`[data-message="${m}"]`, tl)?.remove()
@@ -74,7 +76,7 @@ export function apply(doc, mine, wanted = []) {
   if (seen && field && !('held' in field.dataset) && +seen > +field.value) field.value = seen
   if (end) timeline.scrollTop = 0
   else if (fresh) jump(fresh)
-  if (heard.length && (end || !fresh)) say(heard.at(-1))
+  if (!mine) hear(heard)
   if (('more' in items.dataset && !past()) || changed.size) refreshConversation()
   markSeen()
 }
@@ -97,6 +99,7 @@ function beside(form, doc) {
 /** An entry that is here already, as it is now. */
 function again(old, node) {
   if (busy(old) || held(old)) return
+  if (!$('.failed', old) && $('.failed', node)) say(`${$('article', node).getAttribute('aria-label')}. ${$('.trouble', node)?.firstElementChild?.textContent || ''}`, true)
   const unfolded = $$('details', old).map(d => d.open)
   $$('details', node).forEach((d, i) => { if (unfolded[i]) d.open = true })
   replace(old, node, true)
@@ -137,6 +140,8 @@ async function send(form, event) {
   button.disabled = true
   if ('unread' in form.dataset) { mine.unread = true; clearTimeout(seenTimer) }
   const hook = { form, ready: true }
+  let over
+  mine.sending = new Promise(resolve => { over = resolve })
   try {
     if (compose) { tell('hub:sending', hook); if (!await hook.ready) return }
     const { answer, doc } = await fetchPart(form.action, { method: 'POST', body: pressed || (form.enctype.startsWith('multipart') ? data() : new URLSearchParams(data())) })
@@ -160,7 +165,7 @@ async function send(form, event) {
     }
     refreshList()
   } catch (error) { if (here === mine) trouble(error.message === 'signed out' ? '' : body.dataset.lost) }
-  finally { button.disabled = false; if (compose && here === mine) tell('hub:tried', { form }) }
+  finally { over(); button.disabled = false; if (compose && here === mine) tell('hub:tried', { form }) }
 }
 
 export function start() {

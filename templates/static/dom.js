@@ -6,12 +6,6 @@ export const tell = (name, detail) => document.dispatchEvent(new CustomEvent(nam
 export const textOf = form => $('textarea', form)
 export const typing = target => !!target.closest?.('input,textarea,select,[contenteditable]')
 
-/** Said to people who cannot see the screen. */
-export function say(text) {
-  const box = $('#said')
-  if (box) box.textContent = text
-}
-
 /** A part of a page: {answer, doc}. Whoever is not signed in any more sees the sign-in. */
 export async function fetchPart(url, options = {}) {
   const signal = AbortSignal.any([AbortSignal.timeout(15000), ...(options.signal ? [options.signal] : [])])

@@ -1,5 +1,6 @@
 // How the screens look: theme, density, widths. The server keeps it; here it is seen at once.
-import { $, $$, fetchPart, say } from './dom.js'
+import { $, $$, fetchPart } from './dom.js'
+import { say } from './announce.js'
 import { act } from './keys.js'
 
 const root = document.documentElement

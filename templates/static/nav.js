@@ -1,8 +1,9 @@
 // From one conversation to another without loading a page: its panes are fetched, put in, and the address says where one is.
-import { $, $$, fetchPart, say, tell, body } from './dom.js'
+import { $, $$, fetchPart, tell, body } from './dom.js'
 import { saved } from './draft.js'
 import { more } from './amount.js'
 import { currentRow, rows, title } from './list.js'
+import { say } from './announce.js'
 
 const REST = 80, FRESH = 10000
 const app = $('.app')

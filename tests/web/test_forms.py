@@ -223,7 +223,7 @@ async def test_who_answers_from_an_old_screen_sees_what_is_new_and_keeps_the_tex
     assert page.status == 409
     assert "I was faster" in page.words(".bub.out .txt")
     assert page.one("#reply-text").text() == "My long answer"
-    assert "Jonas Meier replied" in page.words("#collision [role=alert]")
+    assert "Jonas Meier replied" in page.words("#collision [data-say]")
     assert "I was faster" in page.words("#collision blockquote")
     assert [n.text() for n in page.all("#collision .btn")] == ["Discard", "Edit", "Send anyway"]
     page = await anna.send(page, "form.f-reply")
