@@ -1,5 +1,8 @@
 """Scripts are modules in the source and one file on the wire."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from hub.web.assets import Assets, joined
@@ -38,3 +41,21 @@ def test_the_client_is_within_its_budget() -> None:
 
     assert len(assets.by_address[assets["app.js"]].packed) <= 60_000
     assert len(assets.by_address[assets["app.css"]].packed) <= 20_000
+
+
+#: Left and right by name, or four sides of which these two differ.
+SIDES = re.compile(
+    r"(?<![\w-])(?:(?:left|right|[a-z]+-(?:left|right)(?:-radius)?)\s*:|(?:text-align|float|clear)\s*:\s*(?:left|right)"
+    r"|(?:padding|margin|inset)\s*:\s*[^\s;}]+ (?P<right>[^\s;}]+) [^\s;}]+ (?!(?P=right)[;}])[^\s;}]+[;}])"
+)
+
+
+def test_style_knows_beginnings_and_ends_and_no_left_or_right() -> None:
+    """So that a language that is written from right to left can be added."""
+    assert SIDES.search("a{margin-left:1px}")
+    assert SIDES.search("a{padding:1px 2px 3px 4px}")
+    assert not SIDES.search("a{padding:1px 2px 3px 2px;margin-inline:1px 2px}")
+    folder = Path(__file__).parent.parent.parent / "templates" / "static"
+    found = [f"{path.name}: {m[0]}" for path in folder.glob("*.css") for m in SIDES.finditer(path.read_text("utf-8"))]
+
+    assert found == []

@@ -91,7 +91,7 @@ async def test_many_messages_are_said_in_one_go_and_what_is_not_news_is_not_said
     assert said == ". ".join(
         f"Katrin Vogel by Shop: {text}" for text in ("Line 0", "Line 1", "Line 2", "Line 3", "The last one")
     )
-    places = "[role=alert], [role=status], [aria-live]:not([aria-live=off])"
+    places = ":is([role=alert], [role=status], [aria-live]):not([aria-live=off])"
     found = await page.eval_on_selector_all(places, "all => all.map(n => n.id)")
     assert sorted(found) == ["alerted", "palette-count", "said"]  # the palette's own: a dialog makes all else inert
 
