@@ -13,23 +13,31 @@ MAX_LINES = 5_000
 _MAX_LINE = 400
 
 _HEADER_WORDS = {
-    "from": "from von de da van från od",
-    "sent": "sent gesendet date datum envoyé inviato verzonden",
-    "to": "to an à a aan para",
-    "subject": "subject betreff objet oggetto onderwerp asunto",
-    "cc": "cc kopie",
+    "from": "from von de da van från fra od",
+    "sent": "sent gesendet date datum envoyé inviato verzonden skickat sendt dato",
+    "to": "to an à a aan till til para",
+    "subject": "subject betreff objet oggetto onderwerp ämne emne asunto",
+    "cc": "cc kopie kopia kopi",
 }
 _HEADERS = {word: key for key, words in _HEADER_WORDS.items() for word in words.split()}
-_LEAD = re.compile(r"(?:on|am|le|il|op|el|dnia|den)\b", re.IGNORECASE)
-_WROTE = re.compile(r"(?:wrote|schrieb|écrit|scritto|schreef|escribió|napisał|skrev)\b[^:]{0,120}:$", re.IGNORECASE)
+_LEAD = re.compile(r"(?:-{2,} )?(?:on|am|le|il|op|el|em|w dniu|dnia|den|på)\b", re.IGNORECASE)
+#: "… wrote:" in the languages of the mail programs, with what may still stand behind it.
+_WROTE = re.compile(
+    r"(?:wrote|schrieb|écrit|escrit|scritto|schreef|geschreven|escribió|escreveu|napisał(?:\(a\))?|pisze|skrev|kirjoitti|"
+    r"написал|viết|のメッセージ)(?!\w)(?:.{0,120}:| ?-{2,}|)$",
+    re.IGNORECASE,
+)
+_SENT = re.compile(r"@\S+>? sent:$")
+#: "2017-02-05 13:29 GMT+02:00 Name <name@example.com>:"
+_DATED = re.compile(r"\d{4}.{0,20}GMT.{0,200}@\S{0,200}>:$")
 _SEPARATOR = re.compile(
-    r"[-_ ]{0,12}\s?(?:original message|ursprüngliche nachricht|message d'origine|forwarded message|"
-    r"weitergeleitete nachricht|original-nachricht)\s?[-_ ]{0,12}$",
+    r"[-_* ]{0,12}\s?(?:original message|ursprüngliche nachricht|message d'origine|forwarded message|"
+    r"weitergeleitete nachricht|original-nachricht|antwort nachricht|reply message|oprindelig meddelelse)\s?[-_* ]{0,12}$",
     re.IGNORECASE,
 )
 _MOBILE = re.compile(
-    r"(?:sent from my |von meinem .{1,30} gesendet|gesendet (?:von|mit) |get outlook for |diese nachricht wurde von )"
-    r".{0,35}$",
+    r"(?:sent from (?:my |outlook)|von meinem .{1,30} gesendet|gesendet (?:von|mit) |get outlook for |"
+    r"diese nachricht wurde von |envoyé (?:depuis|à partir de) |sendt fra min |verzonden met ).{0,35}(?:<https?:\S{1,200}>)?$",
     re.IGNORECASE,
 )
 _RULE = re.compile(r"\s*[_-]{5,}\s*$")
@@ -61,14 +69,16 @@ def _cut(lines: list[str]) -> int:
 
 
 def _attribution(lines: list[str], at: int) -> bool:
-    """Whether "On … wrote:" begins here, on one line or two or three, with a quotation or a date to prove it."""
+    """Whether "On … wrote:" begins here, on one line or up to five, with a quotation, a date or an address to prove it."""
     line = lines[at].strip()
-    bare = line.lstrip("> ")
-    if not _LEAD.match(bare):
+    joined = bare = line.lstrip("> ")
+    led = _LEAD.match(bare)
+    if not (led or bare[:1].isdigit() or "@" in bare):
         return False
-    joined = bare
-    for more in range(3):
-        if _WROTE.search(joined[-200:]):
+    for more in range(5):
+        if _WROTE.search(joined[-200:]) or _SENT.search(joined[-200:]) or _DATED.match(joined):
+            if not led or not joined.endswith(":"):
+                return "@" in joined and (bool(_DIGIT.search(joined)) or joined[-40:].count(">") > 0)
             following = next((x for x in lines[at + more + 1 : at + more + 5] if x.strip()), "")
             quoted = following.lstrip().startswith((">", "|")) or line.startswith(">")
             return quoted or (bool(_DIGIT.search(joined)) and (more == 0 or "@" in joined or not following))

@@ -8,7 +8,7 @@ from typing import Any
 
 from selectolax.lexbor import LexborHTMLParser
 
-from adapters import _html
+from adapters import _html, _quotes
 from hub.clock import parse_time
 from hub.messages import Envelope, Message, Reading
 from hub.sandbox import Sandbox
@@ -61,6 +61,30 @@ async def test_all_mails_of_the_corpora_are_read_and_mostly_as_others_read_them(
             good[field] += same
     shares = {field: round(good[field] / all_[field], 3) for field in FLOOR}
     assert {field for field in FLOOR if shares[field] < FLOOR[field]} == set(), shares
+
+
+#: So many of the replies are cut where their collections say (acceptance S2); what is left are mostly forwards and answers below
+#: the quotation, which we show whole.
+FOLDED = 0.85
+
+
+def folded(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_the_quotation_of_the_corpora_s_replies_begins_where_it_does(corpora: Path) -> None:
+    """Plain-text replies of some twenty mail programs, in both of our languages and others."""
+    right: dict[str, bool] = {}
+    for path in sorted((corpora / "email" / "visible-reply").rglob("*.txt")):
+        beside = path.with_name(path.name + ".expected.json")
+        told = (json.loads(beside.read_text("utf-8")).get("expect") or {}) if beside.exists() else {}
+        if wanted := told.get("visible_reply"):
+            found = _quotes.visible(path.read_text("utf-8", "replace").replace("\r\n", "\n"))
+            right[f"{path.parent.name}/{path.name}"] = folded(found) == folded(wanted)
+    share = sum(right.values()) / len(right)
+
+    assert len(right) >= 60
+    assert share >= FOLDED, (share, [name for name, same in right.items() if not same])
 
 
 #: All that may be left of a stranger's HTML.
