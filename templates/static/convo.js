@@ -63,6 +63,7 @@ export function apply(doc, mine, wanted = []) {
         node.classList.add('fresh')
         const after = $$(':scope > .li', tl).filter(n => +n.dataset.id < +node.dataset.id).at(-1)
         after ? after.after(node) : $('#later', tl).before(node)
+        failed(node)
         if ($('article', node)) { heard.push(node); fresh += +node.dataset.id > before }
       }
     }
@@ -96,10 +97,15 @@ function beside(form, doc) {
   if (within) $('#head h1').focus()
 }
 
+/** What could not be delivered is said at once. */
+function failed(node) {
+  if ($('.failed', node)) say(`${$('article', node).getAttribute('aria-label')}. ${$('.trouble', node)?.firstElementChild?.textContent || ''}`, true)
+}
+
 /** An entry that is here already, as it is now. */
 function again(old, node) {
   if (busy(old) || held(old)) return
-  if (!$('.failed', old) && $('.failed', node)) say(`${$('article', node).getAttribute('aria-label')}. ${$('.trouble', node)?.firstElementChild?.textContent || ''}`, true)
+  if (!$('.failed', old)) failed(node)
   const unfolded = $$('details', old).map(d => d.open)
   $$('details', node).forEach((d, i) => { if (unfolded[i]) d.open = true })
   replace(old, node, true)

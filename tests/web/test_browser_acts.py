@@ -15,6 +15,7 @@ from hub.web import keys
 from tests.fakes import until
 from tests.web.conftest import Site
 from tests.web.test_browser import chrome, database_kind, one_browser, pytestmark, signed_in, site, until_true  # noqa: F401
+from tests.web.test_recipients import mailbox
 
 
 class Act(NamedTuple):
@@ -75,6 +76,7 @@ ACTS = {
     "sidebar": Act("!document.querySelector('#side').checkVisibility()"),
     "reply": Act(focus("#reply-text"), first="m Escape"),
     "note": Act(focus("#note-text")),
+    "forward": Act(f"{focus('[name=to]')} && document.querySelector('[name=how]').value === 'forward'"),
     "via": Act("document.querySelector('.viabox').open"),
     "item_next": Act("!!document.activeElement.closest('#timeline .li:last-of-type')"),
     "item_previous": Act("!!document.activeElement.closest('#timeline .li')"),
@@ -160,6 +162,8 @@ async def true(page: Any, expression: str) -> bool:
 async def done(page: Any, site: Site, b: keys.Binding, key: str, case: str) -> list[str]:  # noqa: F811
     """Do it by the key; what went wrong."""
     act, names = ACTS[b.id], await three(site, case, b.id == "history")
+    if b.id == "forward":
+        names["middle"] = await mailbox(site)
     await begin(page, site, act, names, case)
     then = act.then.format(**names)
     if await true(page, then):

@@ -23,7 +23,9 @@ STOP = """() => {
   const small = n => { const b = n.getBoundingClientRect(); return b.width < 3 || b.height < 3 || getComputedStyle(n).opacity === '0' }
   const el = small(at) && label ? label : at, box = el.getBoundingClientRect()
   const words = (at.getAttribute('aria-label') || at.innerText || at.title || at.name || at.id || '').trim().slice(0, 40)
-  const region = at.closest('#toast, .side, .list, #head, #timeline, #beside, #composer, #cust, .tabbar, main, body')
+  // what parts two panes stands beside both
+  const region = at.matches('[role=separator]') ? at
+    : at.closest('#toast, .side, .list, #head, #timeline, #beside, #composer, #cust, .tabbar, main, body')
   const within = (from, length, part, most) => Math.min(Math.max(from + 1 + (length - 2) * part, 1), most - 2)
   const covered = [[.5, .5], [.5, 0], [.5, 1], [0, .5], [1, .5]].filter(([x, y]) => {
     const top = document.elementFromPoint(within(box.left, box.width, x, innerWidth), within(box.top, box.height, y, innerHeight))

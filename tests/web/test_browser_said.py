@@ -44,9 +44,9 @@ async def told(page: Any, count: int) -> list[list[str]]:
     return [entry[1:] for entry in await page.evaluate("told")]
 
 
-async def reply(site: Site, number: int, text: str) -> None:
+async def reply(site: Site, number: int, text: str, hold: int = 30) -> None:
     jonas = await site.server.hub.db.read(actor, site.people["jonas"])
-    await site.write(outbox.reply, jonas, site.server.hub.channels, 0, number, Draft(text, text))
+    await site.write(outbox.reply, jonas, site.server.hub.channels, hold, number, Draft(text, text))
 
 
 async def test_what_is_said_in_a_session_is_what_was_meant_to_be_said(chrome: Any, site: Site) -> None:  # noqa: F811
@@ -99,7 +99,7 @@ async def test_many_messages_are_said_in_one_go_and_what_is_not_news_is_not_said
 async def test_a_delivery_that_fails_is_urgent(chrome: Any, site: Site) -> None:  # noqa: F811
     number = await site.say("Hello")
     page = await listening(chrome, site, number)
-    await reply(site, number, "Goes nowhere")
+    await reply(site, number, "Goes nowhere", 0)
     await until_true(page, "told.some(t => t[1] === 'alerted' && t[2].includes('no url'))")
 
 
