@@ -26,10 +26,8 @@ async def lively(page: Any, site: Site, number: int) -> list[str]:  # noqa: F811
     await page.keyboard.press("Escape")
     await page.keyboard.press("Control+k")
     await page.keyboard.press("Escape")
-    await page.evaluate(
-        "document.dispatchEvent(new CustomEvent('hub:typing', { detail: { conversation: %r, name: 'K' } }))"
-        % str(number)
-    )
+    typing = "n => document.dispatchEvent(new CustomEvent('hub:typing', { detail: { conversation: n, name: 'K' } }))"
+    await page.evaluate(typing, str(number))
     await page.wait_for_selector("#typing")
     await page.evaluate("document.querySelector('.app').classList.add('loading')")
     await page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
@@ -108,7 +106,8 @@ DONE = """() => {
   const seen = n => n.checkVisibility({ checkVisibilityCSS: true }) || n.closest('label')?.checkVisibility()
   const all = [...document.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary')]
   return all.filter(seen).map(n => {
-    const kbd = n.cloneNode(true); for (const k of kbd.querySelectorAll('kbd, .count, .pillc, time')) k.remove()
+    const kbd = n.cloneNode(true)
+    for (const k of kbd.querySelectorAll('kbd, .count, .pillc, time')) k.remove()
     return n.matches('a') ? 'to ' + new URL(n.href).pathname : n.tagName === 'INPUT' || n.tagName === 'SELECT' ? n.tagName + ' ' + n.name : words(kbd)
   })
 }"""
