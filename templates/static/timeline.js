@@ -17,7 +17,23 @@ export function keep(work) {
   const anchor = entries().find(n => n.getBoundingClientRect().bottom > top + 1)
   const was = anchor?.getBoundingClientRect().top
   work()
-  if (anchor?.isConnected) timeline.scrollTop += anchor.getBoundingClientRect().top - was
+  if (!anchor?.isConnected) return
+  timeline.scrollTop += anchor.getBoundingClientRect().top - was
+  if (!held?.share) stay(anchor, was)
+}
+
+/** For some frames more: what came in is only measured when it is drawn, and a timeline hangs from its end. */
+function stay(node, top) {
+  const timeline = box(), mine = held = { node, top }
+  let turns = 6, at = timeline.scrollTop
+  const again = () => {
+    if (held !== mine) return
+    if (Math.abs(timeline.scrollTop - at) > 1 || !turns--) { release(); return }  // somebody scrolled
+    settle()
+    at = timeline.scrollTop
+    requestAnimationFrame(again)
+  }
+  requestAnimationFrame(again)
 }
 
 /** Let go of what is far: at the top or at the bottom. */
@@ -80,7 +96,7 @@ function settle() {
   const timeline = box()
   if (!held?.node.isConnected || !timeline?.contains(held.node)) { held = null; return }
   const room = timeline.getBoundingClientRect(), at = held.node.getBoundingClientRect()
-  const wanted = held.share === .5 ? room.top + Math.max((room.height - at.height) / 2, 8) : room.top + room.height * held.share
+  const wanted = 'top' in held ? held.top : held.share === .5 ? room.top + Math.max((room.height - at.height) / 2, 8) : room.top + room.height * held.share
   const off = at.top - wanted
   if (Math.abs(off) > .5) timeline.scrollTop += off
 }

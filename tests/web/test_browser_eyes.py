@@ -108,7 +108,8 @@ DONE = """() => {
   return all.filter(seen).map(n => {
     const kbd = n.cloneNode(true)
     for (const k of kbd.querySelectorAll('kbd, .count, .pillc, time')) k.remove()
-    return n.matches('a') ? 'to ' + new URL(n.href).pathname : n.tagName === 'INPUT' || n.tagName === 'SELECT' ? n.tagName + ' ' + n.name : words(kbd)
+    if (n.matches('a')) return 'to ' + new URL(n.href).pathname
+    return n.matches('input,select') ? n.tagName + ' ' + n.name : words(kbd)
   })
 }"""
 
