@@ -112,7 +112,8 @@ def add_routes(app: web.Application) -> None:
     get("/search", screen(searching.search_page))
     post("/views", screen(saving.save))
     post(r"/views/{number:\d+}/content", screen(saving.keep))
-    get(r"/c/{number:\d+}/assignees", screen(assignees.assignees_part))
+    for path in (r"/c/{number:\d+}/assignees", "/assignees"):
+        get(path, screen(assignees.assignees_part))
     get("/mates", screen(asking.mates_part))
     get("/me", screen(pages.me_page))
     post("/me/language", screen(deeds.set_language))

@@ -32,20 +32,30 @@ class Assignees(Struct, frozen=True):
 
 
 def assignees(conn: Connection, actor: Actor, number: int, q: str) -> Assignees:
-    """Those one of whose names begins with each of the words. Raises `Forbidden`, `NotFound`."""
+    """Those one of whose names begins with each of the words; ``number`` 0: for conversations of many teams. Raises `Forbidden`,
+    `NotFound`.
+    """
     require(actor, "assign")
-    row = inbox.one(conn, actor, number)
-    if row is None:
+    row = inbox.one(conn, actor, number) if number else None
+    if row is None and number:
         raise NotFound
     wanted = fold(q).split()
-    found = [m for m in mates(conn, row.team_id) if _fits(m.name, wanted)]
+    found = [m for m in mates(conn, row.team_id if row else None) if _fits(m.name, wanted)]
     own = next((m for m in found if m.id == actor.id), None)
     rest = [m for m in found if m.id != actor.id]
     inside = [m for m in rest if m.inside][:MOST]
     others = [m for m in rest if not m.inside][: MOST - len(inside)]
     groups = sorted((t.name, t.id, len(t.members)) for t in directory.current(conn).teams.values())
     teams = [(number, name, size) for name, number, size in groups if _fits(name, wanted)][:MOST_TEAMS]
-    return Assignees(own, tuple(inside), tuple(others), tuple(teams), row.team, not wanted, row.assignee_id)
+    return Assignees(
+        own,
+        tuple(inside),
+        tuple(others),
+        tuple(teams),
+        row.team if row else "",
+        not wanted,
+        row.assignee_id if row else None,
+    )
 
 
 def _fits(name: str, wanted: list[str]) -> bool:
@@ -54,7 +64,7 @@ def _fits(name: str, wanted: list[str]) -> bool:
 
 
 async def assignees_part(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """GET /c/<number>/assignees?q="""
-    number, q = number_in(request), clean_line(request.query.get("q", ""), 60)
+    """GET /c/<number>/assignees?q=, and for what is selected: /assignees?q="""
+    number, q = number_in(request) if "number" in request.match_info else 0, clean_line(request.query.get("q", ""), 60)
     found = await request.app[HOUSE].hub.db.read(assignees, actor, number, q)
     return show(request, "assignees.j2", actor, found=found)

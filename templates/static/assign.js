@@ -43,8 +43,11 @@ function keys(event) {
 
 export function start() {
   document.addEventListener('toggle', event => {
-    const box = event.target.matches?.('details.menu[open]') && pick(event.target)
+    const box = event.target.matches?.('details.menu') && pick(event.target)
     if (!box) return
+    turn += 1
+    $('ul', box).replaceChildren()
+    if (!event.target.open) return
     $('input', box).value = ''
     $('input', box).focus()
     find(box)

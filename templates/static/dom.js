@@ -4,7 +4,7 @@ export const $$ = (s, r = document) => [...r.querySelectorAll(s)]
 export const body = document.body
 export const tell = (name, detail) => document.dispatchEvent(new CustomEvent(name, { detail }))
 export const textOf = form => $('textarea', form)
-export const typing = target => !!target.closest?.('input,textarea,select,[contenteditable]')
+export const typing = target => !!target.closest?.('input:not([type=checkbox]),textarea,select,[contenteditable]')
 
 /** A part of a page: {answer, doc}. Whoever is not signed in any more sees the sign-in. */
 export async function fetchPart(url, options = {}) {

@@ -86,3 +86,19 @@ async def test_nothing_of_a_deleted_conversation_stays_on_the_screens_of_others(
     await page.wait_for_selector("#timeline >> text=Zitronenfalter", state="detached")
     await page.wait_for_selector("#rows >> text=Zitronenfalter", state="detached")
     assert page.complaints == []
+
+
+async def test_what_is_selected_is_given_to_somebody_found_by_name(chrome: Any, site: Site) -> None:  # noqa: F811
+    numbers = [await site.say(f"About {n}", f"c{n}", f"Customer {n}") for n in range(2)]
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/inbox/all")
+    for number in numbers:
+        await page.check(f"#c{number} .pick")
+    await page.keyboard.press("a")
+    await page.wait_for_selector("#assignees-bulk [role=option] >> text=Jonas Meier")
+    await page.keyboard.type("jon")
+    await page.wait_for_selector("#assignees-bulk [aria-selected=true] >> text=Jonas Meier")
+    await page.keyboard.press("Enter")
+
+    await page.wait_for_selector("#toast >> text=2 conversations assigned")
+    assert page.complaints == []
