@@ -22,7 +22,7 @@ from hub.secretbox import SecretBox
 from hub.sql import allocate, among, renew
 from hub.tables import channels as channel_rows
 from hub.tables import conversations, employees, hours, team_members, teams
-from hub.text import clean_line, fold
+from hub.text import by_name, clean_line, fold
 
 
 # ── channels ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -224,4 +224,5 @@ def all_teams(conn: Connection) -> list[tuple[Any, list[int]]]:
         sa.select(team_members.c.team_id, team_members.c.employee_id).order_by(team_members.c.employee_id)
     ):
         inside.setdefault(team, []).append(employee)
-    return [(row, inside.get(row.id, [])) for row in conn.execute(sa.select(teams).order_by(teams.c.name, teams.c.id))]
+    rows = sorted(conn.execute(sa.select(teams)), key=lambda row: (by_name(row.name), row.id))
+    return [(row, inside.get(row.id, [])) for row in rows]

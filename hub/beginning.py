@@ -9,6 +9,7 @@ from hub import holds, outbox, replies, ways
 from hub.access import Actor, require
 from hub.channels import Channels
 from hub.outbox import CannotSend, Draft
+from hub.text import by_name
 
 
 class Start(Struct, frozen=True):
@@ -42,7 +43,7 @@ def starts_to(channels: Channels, address: str) -> list[Start]:
         if traits.can_send and traits.can_start and address.startswith(f"{traits.address_kind}:"):
             shut = bool(traits.window_hours)
             found.append(Start(ready.id, ready.config.kind, ready.config.name, address, traits.subject, shut))
-    return sorted(found, key=lambda start: (start.closed, start.name))
+    return sorted(found, key=lambda start: (start.closed, by_name(start.name)))
 
 
 def begin(

@@ -19,6 +19,7 @@ from hub.directory import Directory
 from hub.inbox import MOST_COUNTED
 from hub.sql import lit
 from hub.tables import channels, conversations
+from hub.text import by_name
 
 #: Teams, people and channels that have a line.
 MOST_LINES = 200
@@ -99,7 +100,7 @@ def look(conn: Connection, actor: Actor, midnight: int) -> Board:
 
 def _teams(d: Directory, actor: Actor) -> list[directory.Team]:
     shown = [team for team in d.teams.values() if actor.sees_all or team.id in actor.teams]
-    return sorted(shown, key=lambda team: (team.name, team.id))[:MOST_LINES]
+    return sorted(shown, key=lambda team: (by_name(team.name), team.id))[:MOST_LINES]
 
 
 def _queues(conn: Connection, d: Directory, actor: Actor) -> dict[int | None, tuple[int, int | None]]:
@@ -132,7 +133,7 @@ def _people(conn: Connection, d: Directory, actor: Actor, moment: int) -> tuple[
         for number, standing in standings.items()
     ]
     order = ("available", "busy", "away")
-    return tuple(sorted(lines, key=lambda p: (order.index(p.state) if p.state in order else 3, p.name, p.id)))
+    return tuple(sorted(lines, key=lambda p: (order.index(p.state) if p.state in order else 3, by_name(p.name), p.id)))
 
 
 def _channels(conn: Connection, d: Directory, actor: Actor, midnight: int) -> tuple[ChannelLine, ...]:
@@ -166,7 +167,7 @@ def _channels(conn: Connection, d: Directory, actor: Actor, midnight: int) -> tu
             backlog.get(channel.id, 0),
             *health.get(channel.id, ("", None)),
         )
-        for channel in sorted(shown, key=lambda channel: (channel.name, channel.id))
+        for channel in sorted(shown, key=lambda channel: (by_name(channel.name), channel.id))
     )
 
 

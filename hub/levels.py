@@ -18,7 +18,7 @@ from hub.hours import Hours
 from hub.sql import allocate, hold
 from hub.tables import channels, sla_clocks, sla_policies, teams
 from hub.tables import hours as table
-from hub.text import clean_line
+from hub.text import by_name, clean_line
 
 #: So many clocks of a policy go in one transaction.
 BATCH = 2000
@@ -41,7 +41,7 @@ def _packed(value: object) -> str:
 # ── hours ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
 def all_hours(conn: Connection) -> list[Hours]:
     """All business hours by name."""
-    return [hours.read(row) for row in conn.execute(sa.select(table).order_by(table.c.name, table.c.id))]
+    return sorted((hours.read(row) for row in conn.execute(sa.select(table))), key=lambda h: (by_name(h.name), h.id))
 
 
 def one_hours(conn: Connection, number: int) -> Hours | None:

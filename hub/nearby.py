@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from hub.access import Actor, may_see
 from hub.bus import Bus
+from hub.text import by_name
 
 log = logging.getLogger(__name__)
 
@@ -137,7 +138,7 @@ class Nearby:
             if known is None or (known.state, tab.word.state) == ("viewing", "replying"):
                 best[tab.word.person] = tab.word
         found = [Someone(w.person, w.name, w.state, w.mode, w.via) for w in best.values()]
-        return tuple(sorted(found, key=lambda one: (one.state != "replying", one.name, one.id)))
+        return tuple(sorted(found, key=lambda one: (one.state != "replying", by_name(one.name), one.id)))
 
     def is_there(self, person: int, conversation: int) -> bool:
         """Does this person look at the conversation?"""

@@ -41,6 +41,11 @@ def fold(text: str) -> str:
     return _MARKS.sub("", unicodedata.normalize("NFKD", text.replace("ß", "ss"))).lower()
 
 
+def by_name(name: str) -> tuple[str, str]:
+    """The key that names are sorted by: as in a German dictionary (DIN 5007-1) Ä stands with A and ß with ss, small with large."""
+    return fold(name), name
+
+
 def split(folded: str) -> list[str]:
     """The words of a folded text: runs of letters and digits."""
     return _WORD.findall(folded)

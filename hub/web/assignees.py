@@ -10,7 +10,7 @@ from hub import directory, inbox
 from hub.access import Actor, require
 from hub.http import HOUSE
 from hub.outbox import NotFound
-from hub.text import clean_line, fold
+from hub.text import by_name, clean_line, fold
 from hub.web.mates import Mate, mates
 from hub.web.rendering import show
 from hub.web.screens import number_in
@@ -45,7 +45,10 @@ def assignees(conn: Connection, actor: Actor, number: int, q: str) -> Assignees:
     rest = [m for m in found if m.id != actor.id]
     inside = [m for m in rest if m.inside][:MOST]
     others = [m for m in rest if not m.inside][: MOST - len(inside)]
-    groups = sorted((t.name, t.id, len(t.members)) for t in directory.current(conn).teams.values())
+    groups = sorted(
+        ((t.name, t.id, len(t.members)) for t in directory.current(conn).teams.values()),
+        key=lambda t: (by_name(t[0]), t[1]),
+    )
     teams = [(number, name, size) for name, number, size in groups if _fits(name, wanted)][:MOST_TEAMS]
     return Assignees(
         own,

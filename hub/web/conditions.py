@@ -10,6 +10,7 @@ from hub import adapter
 from hub.directory import Conditions, Directory, Target
 from hub.http import Form
 from hub.i18n import Catalogue
+from hub.text import by_name
 from hub.web import forms
 
 #: Fields of the form by the names that refusals use.
@@ -36,11 +37,11 @@ def choices(d: Directory, words: Catalogue) -> Choices:
     """Everything that is there, by name."""
     able = [e for e in d.employees.values() if not e.disabled and e.role != "light"]
     return Choices(
-        sorted(((kind, kind_name(kind, words)) for kind in adapter.kinds()), key=lambda pair: pair[1]),
-        [(str(c.id), c.name) for c in sorted(d.channels.values(), key=lambda c: (c.name, c.id))],
-        [(str(t.id), t.name) for t in sorted(d.teams.values(), key=lambda t: (t.name, t.id))],
-        [(str(e.id), e.name) for e in sorted(able, key=lambda e: (e.name, e.id))],
-        [(str(h.id), h.name) for h in sorted(d.hours.values(), key=lambda h: (h.name, h.id))],
+        sorted(((kind, kind_name(kind, words)) for kind in adapter.kinds()), key=lambda pair: by_name(pair[1])),
+        [(str(c.id), c.name) for c in sorted(d.channels.values(), key=lambda c: (by_name(c.name), c.id))],
+        [(str(t.id), t.name) for t in sorted(d.teams.values(), key=lambda t: (by_name(t.name), t.id))],
+        [(str(e.id), e.name) for e in sorted(able, key=lambda e: (by_name(e.name), e.id))],
+        [(str(h.id), h.name) for h in sorted(d.hours.values(), key=lambda h: (by_name(h.name), h.id))],
     )
 
 

@@ -18,7 +18,7 @@ from hub.http import HOUSE, Form, read_form
 from hub.i18n import Catalogue
 from hub.tables import customers as table
 from hub.tables import employees
-from hub.text import clean_line
+from hub.text import by_name, clean_line
 from hub.web import forms, panel, reads
 from hub.web.forms import Trouble, Wrong
 from hub.web.pages import title
@@ -86,13 +86,23 @@ class Sheet(Struct, frozen=True):
     around: reads.Around
 
 
+def _people(conn: Connection) -> tuple[tuple[int, str], ...]:
+    """Who could be responsible, by name."""
+    e = employees.c
+    found = conn.execute(sa.select(e.id, e.name).where(e.disabled_at.is_(None)).order_by(e.name).limit(PEOPLE))
+    return tuple(sorted(((p.id, p.name) for p in found), key=lambda p: by_name(p[1])))
+
+
 def sheet(conn: Connection, actor: Actor, number: int) -> Sheet:
     """The customer's form. Raises `NotFound`, `access.Forbidden`."""
     require(actor, "customers")
     row = customers.one(conn, actor, number)
-    e = employees.c
-    people = conn.execute(sa.select(e.id, e.name).where(e.disabled_at.is_(None)).order_by(e.name).limit(PEOPLE))
-    return Sheet(row, panel.of(conn, actor, row.id), tuple((p.id, p.name) for p in people), reads.around(conn, actor))
+    return Sheet(
+        row,
+        panel.of(conn, actor, row.id),
+        _people(conn),
+        reads.around(conn, actor),
+    )
 
 
 def done(request: web.Request, words: Catalogue) -> str:
@@ -118,10 +128,13 @@ async def _edit(
 
     def blank(conn: Connection) -> Sheet:
         require(actor, "customers")
-        e = employees.c
-        people = conn.execute(sa.select(e.id, e.name).where(e.disabled_at.is_(None)).order_by(e.name).limit(PEOPLE))
         row = CustomerRow(0, "", None, {}, 0, ())
-        return Sheet(row, Panel(), tuple((p.id, p.name) for p in people), reads.around(conn, actor))
+        return Sheet(
+            row,
+            Panel(),
+            _people(conn),
+            reads.around(conn, actor),
+        )
 
     known = await house.hub.db.read(sheet, actor, number) if number else await house.hub.db.read(blank)
     row = known.row

@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 from hub import assignment, directory, presence, staff
 from hub.clock import now
 from hub.directory import Directory
+from hub.text import by_name
 
 
 class Mate(Struct, frozen=True):
@@ -40,7 +41,9 @@ def mates(conn: Connection, team_id: int | None) -> tuple[Mate, ...]:
         found.append(
             Mate(e.id, e.name, state, e.id in inside, load, e.capacity, away.until, away.deputy_id, away.deputy)
         )
-    return tuple(sorted(found, key=lambda m: (not m.inside, m.until is not None, m.state != "available", m.name, m.id)))
+    return tuple(
+        sorted(found, key=lambda m: (not m.inside, m.until is not None, m.state != "available", by_name(m.name), m.id))
+    )
 
 
 def mate(d: Directory, employee_id: int, moment: int) -> Mate:

@@ -11,7 +11,7 @@ from hub.access import Actor
 from hub.customers import CustomerRow
 from hub.http import HOUSE
 from hub.inbox import Filter, Row
-from hub.text import clean_line, fold
+from hub.text import by_name, clean_line, fold
 from hub.web.rendering import show, words_for
 from hub.web.settings import sections
 
@@ -30,7 +30,9 @@ def _found(conn: Connection, actor: Actor, q: str) -> Found:
     if q.startswith("@"):
         wanted = fold(q[1:]).strip()
         people = directory.current(conn).employees.values()
-        known = sorted((e.name, e.id) for e in people if wanted in fold(e.name) and not e.disabled)
+        known = sorted(
+            ((e.name, e.id) for e in people if wanted in fold(e.name) and not e.disabled), key=lambda e: by_name(e[0])
+        )
         return Found(customers.listing(conn, actor, wanted, 2**62, MOST), [], [(n, name) for name, n in known[:MOST]])
     rows, _ = inbox.listing(conn, actor, Filter(q=q), limit=MOST)
     return Found(customers.listing(conn, actor, q, 2**62, MOST), rows, [])

@@ -35,6 +35,7 @@ from hub.numbers import waiting_for
 from hub.outbox import NotFound
 from hub.tables import channels, customers, employees, identities, teams
 from hub.tables import events as events_table
+from hub.text import by_name
 from hub.timeline import Item, MessageView
 from hub.views import View
 from hub.ways import Way
@@ -150,7 +151,7 @@ def around(conn: Connection, actor: Actor) -> Around:
 
 def _teams(conn: Connection) -> list[Team]:
     statement = sa.select(teams.c.id, teams.c.slug, teams.c.name).order_by(teams.c.name).limit(200)
-    return [Team(*row) for row in conn.execute(statement)]
+    return sorted((Team(*row) for row in conn.execute(statement)), key=lambda team: by_name(team.name))
 
 
 def listed(conn: Connection, actor: Actor, place: Place, cursor: str = "", limit: int = ROWS) -> Listed:

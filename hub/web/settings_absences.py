@@ -18,6 +18,7 @@ from hub.directory import Directory
 from hub.http import HOUSE, Form, read_form
 from hub.outbox import NotFound
 from hub.tables import absences as table
+from hub.text import by_name
 from hub.web import forms, settings
 from hub.web.forms import Trouble, Wrong
 from hub.web.rendering import when_for, words_for
@@ -88,7 +89,7 @@ def draw(month: date, rows: Sequence[Any], d: Directory, when: When) -> Month:
         if start <= stop:
             spans.setdefault(row.employee_id, []).append((start, stop, row))
     lanes: list[Lane] = []
-    for number in sorted(spans, key=lambda n: (d.employees[n].name, n)):
+    for number in sorted(spans, key=lambda n: (by_name(d.employees[n].name), n)):
         rows_of = _apart(sorted(spans[number], key=lambda s: (s[0], s[1])))
         for place, line in enumerate(rows_of):
             cells = _cells(line, plain, d, month, when)

@@ -21,6 +21,7 @@ from hub.http import HOUSE, Form, read_form
 from hub.i18n import LANGUAGES
 from hub.outbox import NotFound
 from hub.tables import employees
+from hub.text import by_name
 from hub.web import forms, settings
 from hub.web.forms import Trouble
 from hub.web.rendering import words_for
@@ -46,7 +47,7 @@ class Line(Struct, frozen=True):
 def everybody(conn: Connection) -> list[Line]:
     """Everybody by name; those who have left come last."""
     d, moment = directory.current(conn), now()
-    people = sorted(d.employees.values(), key=lambda e: (e.disabled, e.name, e.id))[:MOST]
+    people = sorted(d.employees.values(), key=lambda e: (e.disabled, by_name(e.name), e.id))[:MOST]
     doing = presence.everybody(conn)
     standings = assignment.standings(conn, d, [e.id for e in people if not e.disabled and e.role != "light"], moment)
     mails = {row[0]: row[1] for row in conn.execute(sa.select(employees.c.id, employees.c.email))}
@@ -66,7 +67,7 @@ def everybody(conn: Connection) -> list[Line]:
 
 def teams_of(d: Directory, employee_id: int) -> tuple[str, ...]:
     """The names of somebody's teams."""
-    return tuple(sorted(team.name for team in d.teams.values() if employee_id in team.members))
+    return tuple(sorted((team.name for team in d.teams.values() if employee_id in team.members), key=by_name))
 
 
 def _name(d: Directory, employee_id: int | None) -> str:
@@ -221,7 +222,8 @@ async def _new(
     return await settings.page(
         request, actor, "invite.j2", "people", words_for(request, actor).text("Invite somebody"),
         status=422 if troubles else 200, troubles=troubles, v=settings.given(form, plain, typed),
-        teams=sorted((t.id, t.name) for t in d.teams.values()), chosen=forms.words(form, "teams") if form else (),
+        teams=sorted(((t.id, t.name) for t in d.teams.values()), key=lambda t: by_name(t[1])),
+        chosen=forms.words(form, "teams") if form else (),
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from hub.accounts import Invalid
 from hub.directory import Directory, Team
 from hub.http import HOUSE, Form, read_form
 from hub.outbox import NotFound
+from hub.text import by_name
 from hub.web import forms, settings
 from hub.web.forms import Trouble
 from hub.web.rendering import words_for
@@ -39,10 +40,13 @@ def everything(d: Directory) -> list[Line]:
             d.employees[team.lead_id].name if team.lead_id in d.employees else "",
             opened.name if (opened := d.hours_of(team.hours_id)) else "",
             tuple(
-                sorted(d.employees[m].name for m in team.members if m in d.employees and not d.employees[m].disabled)
+                sorted(
+                    (d.employees[m].name for m in team.members if m in d.employees and not d.employees[m].disabled),
+                    key=by_name,
+                )
             ),
         )
-        for team in sorted(d.teams.values(), key=lambda team: (team.name, team.id))
+        for team in sorted(d.teams.values(), key=lambda team: (by_name(team.name), team.id))
     ]
 
 
@@ -84,7 +88,7 @@ async def _team(
     return await settings.page(
         request, actor, "team.j2", "teams", team.name or words.text("New team"), status=422 if troubles else 200,
         troubles=troubles, team=team, v=settings.given(form, plain, forms.kept(form) if form else {}), inside=inside,
-        people=colleagues(d), hours=sorted((h.id, h.name) for h in d.hours.values()),
+        people=colleagues(d), hours=sorted(((h.id, h.name) for h in d.hours.values()), key=lambda h: by_name(h[1])),
         may_manage=actor.role in RIGHTS["employees"],
     )  # fmt: skip
 
