@@ -23,6 +23,7 @@ from hub.web import (
     first_run,
     further,
     hearing,
+    helping,
     joining,
     live_routes,
     looks,
@@ -116,6 +117,7 @@ def add_routes(app: web.Application) -> None:
         get(path, screen(assignees.assignees_part))
     get("/mates", screen(asking.mates_part))
     get("/me", screen(pages.me_page))
+    get("/help", screen(helping.help_page))
     post("/me/language", screen(deeds.set_language))
     get(r"/attachments/{number:\d+}", screen(files.attachment))
     get(r"/messages/{number:\d+}/html", screen(files.message_html))

@@ -138,7 +138,7 @@ async def test_a_new_entry_moves_nothing_while_one_reads_above_and_a_button_says
     await page.wait_for_selector("#jumpnew:not([hidden])")
     assert abs(await top_of(page, anchor) - before) <= 1
     assert await page.inner_text("#jumpnew") == "1 new"
-    assert await page.inner_text("#said") == "1 new. Katrin Vogel by Shop: Are you there?"
+    await page.wait_for_selector('#said:has-text("1 new. Katrin Vogel by Shop: Are you there?")', state="attached")
     await site.say("Hello?")
     await page.wait_for_selector("#jumpnew >> text=2 new ones")
     assert abs(await top_of(page, anchor) - before) <= 1

@@ -259,3 +259,22 @@ async def test_a_view_on_a_team_that_is_not_ones_own_shows_only_what_is_ones_own
     assert rows(await anna.get(f"/inbox/view/{view}")) == [f"c{number}"]
     page = await jonas.get(f"/inbox/view/{view}")
     assert (page.status, rows(page)) == (200, [])
+
+
+async def test_help_stands_on_every_page_at_the_same_place_and_names_keys_and_people(site: Site) -> None:
+    """WCAG 3.2.6."""
+    number = await site.say("Hello")
+    jonas = await site.signed_in("jonas@firm.example")
+    before = []
+    for path in ("/inbox/all", f"/c/{number}", "/me", "/search", "/live", "/settings/keyboard", "/help"):
+        links = [a.attributes.get("href") for a in (await jonas.get(path)).all("#low > a, #me > a")]
+        before.append(links[links.index("/help") - 1 :])
+    page = await jonas.get("/help")
+
+    assert len({tuple(links) for links in before}) == 1
+    assert "Anna Becker" in page.words("main") and "Jonas" not in page.words("main")
+    assert len(page.all("main kbd")) > 30 and "Umschalt" in page.words("main kbd")
+    outside = [
+        a.attributes["href"] for a in page.all("main a") if not a.attributes["href"].startswith(("/", "mailto:"))
+    ]
+    assert outside == []
