@@ -3,8 +3,9 @@
     python -m pytest tests/sec -k hostile --all          # every vector; a small choice without --all
 
 The vectors are read from the corpora. Where one is put: the body of a mail (through the reading of mails), its text, its subject, the
-sender's name, a file's name, a note. Where one looks: the list, the conversation with every frame loaded, the search, the customer's
-page, the whole history, and what an agent sees of a web chat. What would show that something ran: a call of alert, confirm, prompt
+sender's name, a file's name, a note. Where one looks: the list, the conversation with every frame loaded and every menu unfolded,
+the search, the customer's page and the list of customers, the whole history, what is split off, the live board, the palette, the bar
+that says what was done, and what an agent sees of a web chat. What would show that something ran: a call of alert, confirm, prompt
 or print, a changed title, a request to elsewhere, a page that goes away.
 """
 
@@ -57,12 +58,25 @@ class Vector(Struct, frozen=True):
 
 
 def vectors() -> list[Vector]:
-    """All of the corpora, in an order that is always the same."""
+    """All of the corpora, in an order that is always the same: hostile markup, what sanitisers made of it (which must not come alive
+    when it is read a second time), and strings that broke programs.
+    """
     found = []
     for path in sorted((corpora_folder() / "html" / "xss").glob("*.json")):
         entries = json.loads(path.read_text("utf-8"))["entries"]
         found += [Vector(e["id"], e["payload"]) for e in entries if isinstance(e.get("payload"), str)]
-    return found
+        for e in entries:
+            made = e.get("expected") or []
+            found += [
+                Vector(f"{e['id']}+", m) for m in ([made] if isinstance(made, str) else made) if isinstance(m, str)
+            ]
+    for path in sorted((corpora_folder() / "strings").glob("*.json")):
+        entries = json.loads(path.read_text("utf-8"))["entries"]
+        found += [
+            Vector(e["id"], e["value"]) for e in entries if isinstance(e.get("value"), str) and e["value"].strip()
+        ]
+    known: dict[str, Vector] = {}
+    return [known.setdefault(v.markup, v) for v in found if v.markup not in known]
 
 
 def batches(all_of_them: Sequence[Vector]) -> Iterator[Sequence[Vector]]:
@@ -109,7 +123,11 @@ async def trapped(page: Any) -> list[str]:
 async def look(page: Any, site: Site, number: int, customer: int) -> list[str]:
     """Every screen that shows a conversation; what is wrong with what one sees, beside what the trap catches."""
     wrong = []
-    for path in (f"/c/{number}", "/inbox/all", "/search?q=alert", f"/customers/{customer}", f"/c/{number}?history=all"):
+    paths = (
+        *(f"/c/{number}", "/inbox/all", "/search?q=alert", f"/customers/{customer}", f"/c/{number}?history=all"),
+        *(f"/c/{number}/split?in=all", "/customers", f"/customers/{customer}/edit", "/live"),
+    )
+    for path in paths:
         await page.goto(site.base + path, wait_until="load")
         title = await page.title()
         await page.eval_on_selector_all("iframe", "all => all.forEach(f => f.loading = 'eager')")
@@ -119,4 +137,21 @@ async def look(page: Any, site: Site, number: int, customer: int) -> list[str]:
             wrong.append(f"{path}: the page went to {page.url[:100]}")
         if await page.title() != title:
             wrong.append(f"{path}: the title is {(await page.title())[:80]}")
-    return wrong
+    return wrong + await handle(page, site, number)
+
+
+async def handle(page: Any, site: Site, number: int) -> list[str]:
+    """What comes by script alone: the palette with what the server finds, menus, and the bar that says what was done."""
+    await page.goto(f"{site.base}/c/{number}?in=all")
+    await page.evaluate("for (const d of document.querySelectorAll('details')) d.open = true")
+    await page.evaluate(POKE)
+    await page.goto(f"{site.base}/c/{number}?in=all")
+    await page.keyboard.press("Control+k")
+    async with page.expect_response(lambda r: "/palette?" in r.url):
+        await page.keyboard.type("alert")
+    await page.keyboard.press("Escape")
+    await page.focus("#timeline")
+    await page.keyboard.press("e")
+    await page.wait_for_selector("#toast form")
+    await page.evaluate(POKE)
+    return [] if page.url.startswith(site.base) else [f"the page went to {page.url[:100]}"]
