@@ -194,3 +194,25 @@ async def test_web_push_shows_what_came_and_opens_it(chrome: Any, site: Site) ->
 
     await becomes(page, shown, [["Katrin Vogel", "Are you there?", f"c{number}", f"/c/{number}"]])
     assert page.complaints == []
+
+
+async def test_ten_tabs_play_one_sound(chrome: Any, site: Site) -> None:  # noqa: F811
+    """L6: a sound has two voices, in whichever tab it is made."""
+    number = await site.say("One")
+    await give(site, number, "anna", "anna")
+    first = await pretending(chrome, site, "/inbox/mine")
+    tabs = [first, *[await first.context.new_page() for _ in range(9)]]
+    for tab in tabs[1:]:
+        await tab.goto(f"{site.base}/inbox/mine")
+    await joined(site)
+
+    await site.say("Are you there?")
+    for tab in tabs:
+        await tab.bring_to_front()  # who is not looked at waits
+        await tab.wait_for_selector(f"#c{number} >> text=Are you there?")
+
+    async def played() -> int:
+        return sum([await tab.evaluate("window.played") for tab in tabs])
+
+    await until(played)
+    assert await played() == 2
