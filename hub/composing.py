@@ -25,7 +25,7 @@ def send(
 
     ``version`` is the draft's that stood in the box. Raises as `outbox.reply`, and `CannotSend` for placeholders nobody filled.
     """
-    if open_ones := replies.unfilled(draft.text):
+    if draft.template is None and (open_ones := replies.unfilled(draft.text)):
         raise CannotSend(f"Something has to be filled in before this can be sent: {', '.join(open_ones)}.")
     home = conversations.c
     usual = conn.execute(sa.select(home.channel_id).where(home.id == conversation_id)).scalar()
@@ -35,7 +35,8 @@ def send(
     if fresh and draft.actions:
         replies.act(conn, actor, conversation_id, draft.actions)
         holds.told(conn, number, events.latest(conn))
-    drafts.sent(conn, actor, conversation_id, "reply", draft.text, version)
+    if draft.template is None:  # beside a template, what was being written stays
+        drafts.sent(conn, actor, conversation_id, "reply", draft.text, version)
     return number
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from hub import collaboration, inbox, outbox, snoozing, timeline
 from hub.access import Actor, access_conversation
 from hub.api import shapes
-from hub.api.drafting import draft
+from hub.api.drafting import Prepared, draft
 from hub.api.once import client_id
 from hub.api.shapes import Conversation, Cursor, Id, Limit, Message, TimelineItem
 from hub.api.wire import Call, Made, Page, bad_cursor, check_cursor, read_cursor, route, write_cursor
@@ -76,7 +76,8 @@ class NewConversation(Struct, forbid_unknown_fields=True):
 
 class NewMessage(Struct, forbid_unknown_fields=True):
     """A reply. ``seen`` is the newest message (or ``seq``) the writer has seen: when more was said since, the answer is 409.
-    ``undo_seconds`` as when a conversation is begun.
+    ``undo_seconds`` as when a conversation is begun. ``bcc`` show to colleagues only. ``forward``: this message is shown to ``to``,
+    which answers nobody; its attachments may go along. ``template`` goes instead of ``text`` (GET /channels/{id}/templates).
     """
 
     text: Text = ""
@@ -89,6 +90,9 @@ class NewMessage(Struct, forbid_unknown_fields=True):
     client_id: ClientId | None = None
     seen: Id | None = None
     undo_seconds: Wait | None = None
+    bcc: Annotated[list[AddressText], Meta(max_length=50)] = []
+    forward: Id | None = None
+    template: Prepared | None = None
 
 
 class NewNote(Struct, forbid_unknown_fields=True):
@@ -271,6 +275,9 @@ async def reply(call: Call, id: int, body: NewMessage) -> Made[Message]:
         attachments=body.attachments,
         act=body.client_id,
         seen=body.seen,
+        bcc=body.bcc,
+        forward=body.forward,
+        template=body.template,
     )
     undo = call.hub.options.undo_seconds if body.undo_seconds is None else body.undo_seconds
     try:

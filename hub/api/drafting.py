@@ -5,16 +5,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from secrets import token_hex
+from typing import Annotated
 
 import nh3
+from msgspec import Meta, Struct
 from selectolax.lexbor import LexborHTMLParser
 
-from hub import addresses
+from hub import addresses, templating
 from hub.api.once import client_id
 from hub.api.wire import Call
 from hub.http import Problem
 from hub.messages import Party
 from hub.outbox import Draft
+
+
+class Prepared(Struct, forbid_unknown_fields=True):
+    """A template of the channel, with what goes into its places, by their number or name."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    language: Annotated[str, Meta(min_length=1, max_length=20)]
+    values: Annotated[dict[str, Annotated[str, Meta(max_length=templating.LONGEST)]], Meta(max_length=50)] = {}
 
 
 async def draft(
@@ -29,11 +39,22 @@ async def draft(
     attachments: Sequence[str],
     act: str | None,
     seen: str | None = None,
+    bcc: Sequence[str] = (),
+    forward: str | None = None,
+    template: Prepared | None = None,
 ) -> Draft:
     """A draft for the outbox. HTML without text gets the text it shows. Raises `Problem` 422."""
     if html:
         html, shown = await asyncio.to_thread(_harmless, html)
         text = text or shown
+    filled = None
+    if template is not None:
+        if text or html:
+            raise Problem(422, "Say “text” or “template”, not both.", field="template")
+        ready = call.hub.channels.by_id.get(channel)
+        if ready is None:
+            raise Problem(422, "This channel is not in use any more. Choose another one to reply by.", field="via")
+        filled, text = await templating.chosen(ready, template.name, template.language, template.values)
     return Draft(
         text=text,
         client_id=client_id(call, act) or token_hex(16),
@@ -44,6 +65,10 @@ async def draft(
         subject=subject,
         files=tuple(map(int, attachments)),
         seen=int(seen or 0),
+        bcc=parties(call, channel, bcc, "bcc"),
+        how="forward" if forward else "reply",
+        about=int(forward or 0),
+        template=filled,
     )
 
 

@@ -113,6 +113,7 @@ class Message(Struct, frozen=True, kw_only=True):
     host: str | UnsetType | None = UNSET
     location: str | UnsetType = UNSET
     mentions: list[Mention]
+    bcc: list[Address]
 
 
 class MessageItem(Message, frozen=True, kw_only=True, tag_field="type", tag="message"):
@@ -283,8 +284,7 @@ def _fields(view: MessageView) -> dict[str, Any]:
         "direction": view.direction,
         "author": name(view.author_id),
         "sender": Address(view.sender, view.sender_name),
-        "to": [Address(a, n) for a, n in view.details.to],
-        "cc": [Address(a, n) for a, n in view.details.cc],
+        **{at: [Address(a, n) for a, n in getattr(view.details, at)] for at in ("to", "cc", "bcc")},
         "at": rfc3339(view.at),
         "received_at": rfc3339(view.received_at),
         "subject": view.subject,

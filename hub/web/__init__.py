@@ -35,6 +35,7 @@ from hub.web import (
     searching,
     settings_routes,
     taking,
+    templating,
     widget,
     working,
 )
@@ -94,6 +95,7 @@ def add_routes(app: web.Application) -> None:
         post(rf"/c/{{number:\d+}}/{name}", screen(getattr(working, name)))
     for act in (hearing.watch, hearing.link, hearing.unlink, hearing.block, hearing.unblock):
         post(rf"/c/{{number:\d+}}/{act.__name__}", screen(act))
+    get(r"/c/{number:\d+}/templates", screen(templating.page))
     post(r"/c/{number:\d+}/merge", screen(joining.merge))
     get(r"/c/{number:\d+}/delete", screen(deleting.delete_page))
     post(r"/c/{number:\d+}/delete", screen(deleting.delete))

@@ -13,12 +13,14 @@ from hub.access import Actor, Forbidden, access_message
 from hub.database import Unavailable
 from hub.http import HOUSE, UPLOAD, Form, House, Problem, as_problem, read_form
 from hub.i18n import LANGUAGES
+from hub.messages import Filled
 from hub.outbox import CannotSend, Draft, NotFound, Stale
 from hub.sessions import forget
 from hub.sql import among
 from hub.tables import attachments, employees
 from hub.text import clean, clean_line
 from hub.timeline import FileView
+from hub.web import templating
 from hub.web.answering import recipients, written
 from hub.web.pages import Composer, beside, show_conversation
 from hub.web.rendering import words_for
@@ -52,13 +54,14 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
         _text(form, "note"),
         written(form),
         actions=tuple(clean_line(v, 100) for v in form.getall("act", [])[:20] if isinstance(v, str)),
-        back=True,
+        back="template" not in form,  # a template stands beside what was being written
     )
     seen = positive(_word(form, "seen", 20))
     trouble, kept = "", _ids(form)
     try:
         kept += await _stored(request, actor, form)
-        draft = _drafted(house, composer, kept, seen)
+        prepared = await templating.filled(house, form, composer.said)
+        draft = _drafted(house, composer, kept, seen, prepared)
         if not draft.client_id:
             raise CannotSend("The form is too old. Send it again.")
         await house.hub.db.write(
@@ -89,11 +92,13 @@ async def _faster(
     return await show_conversation(request, actor, number, filled, 409, seen)
 
 
-def _drafted(house: House, composer: Composer, files: list[int], seen: int) -> Draft:
+def _drafted(
+    house: House, composer: Composer, files: list[int], seen: int, prepared: tuple[Filled, str] | None
+) -> Draft:
     """What shall be sent, to exactly those whom the form names. Raises `CannotSend`."""
     said, whom = composer.said, recipients(house.hub.channels, composer.said)
     return Draft(
-        composer.text,
+        prepared[1] if prepared else composer.text,
         composer.client_id,
         via=said.via,
         to=whom.to,
@@ -107,6 +112,7 @@ def _drafted(house: House, composer: Composer, files: list[int], seen: int) -> D
         sure=whom.sure,
         how=said.how,
         about=said.about,
+        template=prepared[0] if prepared else None,
     )
 
 

@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 from urllib.parse import quote, unquote
 
+import msgspec
 from aiohttp import web
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
-from hub import holds, reasons, snoozing, timeline
+from hub import holds, reasons, segments, snoozing, timeline
 from hub.access import RIGHTS, Actor
 from hub.channels import Channels
 from hub.collisions import Newer
@@ -35,6 +36,8 @@ from hub.web.views import acted
 from hub.web.ways import Choice, ways
 from hub.web.when import When
 
+#: The seven-bit alphabet of SMS, for the client.
+GSM = msgspec.json.encode(segments.alphabet()).decode()
 #: The cookie with the name of the list that was looked at last.
 LAST = "list"
 
@@ -195,7 +198,7 @@ async def show_conversation(
         current=number, cursor="", row=row, entries=said, older=stretch.older, customer=opened.customer,
         others=opened.others, people=opened.people, all_teams=opened.all_teams, latest=opened.latest,
         steps=reasons.each_in_words(row.reason, when.words.language, when.until), ask=ask,
-        ways=offered, way=chosen_way(offered, shown.said), domains=domains(house.hub.channels, offered),
+        ways=offered, way=chosen_way(offered, shown.said), domains=domains(house.hub.channels, offered), gsm=GSM,
         gone=_gone(request, opened), composer=shown, acts=acted(shown.actions, opened.names, when.words),
         seen=row.last_message_id, newer=stretch.newer, history=opened.history, earlier=opened.earlier,
         standing=opened.standing, did=toasts.did(request, actor, number, place.conversation(number).partition("?")[2]),

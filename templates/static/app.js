@@ -31,5 +31,6 @@ import { start as keys } from './keys.js'
 import { start as palette } from './palette.js'
 import { start as assign } from './assign.js'
 import { start as people } from './people.js'
+import { start as templates } from './templating.js'
 
-for (const begin of [announce, list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, swipe, keys, palette, assign, people, nav, mentions, drawers, idle, stream]) begin()
+for (const begin of [announce, list, amount, convo, timeline, mail, pictures, sound, composer, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, swipe, keys, palette, assign, people, nav, mentions, drawers, idle, templates, stream]) begin()

@@ -3,6 +3,7 @@ import { $, $$, body, fetchPart, tell, textOf } from './dom.js'
 import { Draft } from './draft.js'
 import { fits, shown, takeFiles } from './files.js'
 import { act } from './keys.js'
+import { counted } from './segments.js'
 import { chooseWay, chosenWay, late, typedTo, unwatchWay, watchWay, whom } from './via.js'
 import { mark, next, offerReplies, start as picks } from './picks.js'
 import { toast } from './toast.js'
@@ -48,7 +49,7 @@ function decide(wish) {
 async function before(form) {
   const draft = drafts.get(form)
   if (draft.uploads.size) { tell('hub:trouble', box.dataset.wait); return false }
-  if (form === replying && (late(box, form) || next(form) || doubtful(form))) return false
+  if (form === replying && (!fits(box) || counted(box, form, chosenWay(box)) || late(box, form) || next(form) || doubtful(form))) return false
   draft.sending = true
   clearTimeout(draft.timer)
   await draft.busy

@@ -4,6 +4,7 @@ import { chosenWay } from './via.js'
 
 const sized = n => n < 1000 ? `${n} B` : n < 1e6 ? `${Math.round(n / 1000)} kB` : `${(n / 1e6).toFixed(1)} MB`
 export const copyOf = id => $(id).content.firstElementChild.cloneNode(true)
+const takes = (type, box) => { const known = (chosenWay(box)?.dataset.types || '').split(' ').filter(Boolean); return !known.length || known.some(k => (type || '').startsWith(k)) }
 const most = box => +(chosenWay(box)?.dataset.bytes || 0)
 
 /** A file that the server has, as the composer shows it. */
@@ -11,6 +12,7 @@ export function chip(file) {
   const label = copyOf('#kept-chip')
   $('input', label).value = file.id
   label.dataset.bytes = file.size
+  label.dataset.type = file.type
   $('[data-name]', label).textContent = file.name
   $('[data-size]', label).textContent = sized(file.size)
   return label
@@ -23,15 +25,18 @@ const tooLarge = (file, box) => tell('hub:trouble', box.dataset.much.replace('{n
 
 /** Say which files the chosen channel does not take. */
 export function fits(box) {
+  let all = true
   for (const label of $$('[data-kept] label', box)) {
     const bytes = +label.dataset.bytes || 0
-    if (most(box) && bytes > most(box)) tooLarge({ name: $('.trunc', label).textContent }, box)
+    if (!$('input:checked', label)) continue
+    if (bytes > most(box) || !takes(label.dataset.type, box)) { all = false; tooLarge({ name: $('.trunc', label).textContent }, box) }
   }
+  return all
 }
 
 function upload(file, draft) {
   const { form, box } = draft
-  if (most(box) && file.size > most(box)) { tooLarge(file, box); return }
+  if (file.size > most(box) || !takes(file.type, box)) { tooLarge(file, box); return }
   const row = copyOf('#file-chip'), sent = new XMLHttpRequest(), data = new FormData()
   $('[data-name]', row).textContent = file.name
   $('[data-kept]', form).append(row)

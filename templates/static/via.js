@@ -1,5 +1,6 @@
 // "Reply via": which channel carries the answer and to which address, and for how long it takes free text.
 import { $, $$ } from './dom.js'
+import { counted } from './segments.js'
 
 let clock = 0
 
@@ -36,7 +37,12 @@ function left(box, form) {
   const words = minutes >= 60 ? place.dataset.hours.replace('{h}', Math.floor(minutes / 60)).replace('{m}', minutes % 60) : place.dataset.minutes.replace('{m}', minutes)
   place.textContent = place.dataset.words.replace('{time}', words)
   $('[data-over]', form).hidden = !over
-  $('[data-template]', form).hidden = !over || !('templates' in way)
+  const prepared = over && 'templates' in way
+  $('a[data-template]', form).hidden = !prepared
+  $('.split', form).hidden = prepared
+  const first = $('button.first', form)
+  if (first) first.hidden = prepared
+  counted(box, form, chosenWay(box))
   for (const button of $$('button:not([type=button])', form)) if (button.form === form) button.toggleAttribute('data-late', over)
 }
 
@@ -59,7 +65,7 @@ export function watchWay(box, form, changed) {
     const instead = event.target.closest('[data-instead]')
     if (instead) { chooseWay(box, instead.dataset.instead); form.requestSubmit() }
   })
-  form.addEventListener('input', event => { if (event.target.name === 'to') whom(box, form) })
+  form.addEventListener('input', event => { if (event.target.name === 'to') whom(box, form); counted(box, form, chosenWay(box)) })
   left(box, form)
   clearInterval(clock)
   clock = setInterval(() => left(box, form), 5000)
