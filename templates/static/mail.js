@@ -75,7 +75,15 @@ function press(button, event) {
   load(frame)
 }
 
+/** A menu that would be cut off below opens upwards. */
+function turn(menu) {
+  const pop = $('.pop', menu), room = menu.closest('.scroll')
+  pop.classList.remove('up')
+  if (room && pop.getBoundingClientRect().bottom > room.getBoundingClientRect().bottom) pop.classList.add('up')
+}
+
 export function start() {
+  document.addEventListener('toggle', event => { if (event.target.open && event.target.matches?.('.card details.menu')) turn(event.target) }, true)
   document.addEventListener('click', event => {
     const button = event.target.closest('button')
     if (button?.dataset.frame) press(button, event)

@@ -40,7 +40,7 @@ function left(box, form) {
   const prepared = over && 'templates' in way
   $('a[data-template]', form).hidden = !prepared
   $('.split', form).hidden = prepared
-  const first = $('button.first', form)
+  const first = $('[data-act~=send_close]', form)
   if (first) first.hidden = prepared
   counted(box, form, chosenWay(box))
   for (const button of $$('button:not([type=button])', form)) if (button.form === form) button.toggleAttribute('data-late', over)
