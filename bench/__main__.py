@@ -1,6 +1,6 @@
 """All measurements, each with its bars beside it: one line for people and one line of JSON.
 
-    python -m bench [--quick] [--database URL] [ingest mail delivery live widget pages clicks session simulation]
+    python -m bench [--quick] [--database URL] [ingest mail delivery live widget pages clicks session crowd simulation]
 
 Without --database on SQLite and on a PostgreSQL of its own (fsync on). URL is postgresql://… of a server where databases may be
 made, or the word sqlite.
@@ -20,10 +20,22 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from bench import clicks, delivery, ingest, live, mail, pages, routing, servers, session, simulation, widget
+from bench import clicks, crowd, delivery, ingest, live, mail, pages, routing, servers, session, simulation, widget
 from bench.fill import Filled, fill
 
-BENCHES = ("ingest", "routing", "mail", "delivery", "live", "widget", "pages", "clicks", "session", "simulation")
+BENCHES = (
+    "ingest",
+    "routing",
+    "mail",
+    "delivery",
+    "live",
+    "widget",
+    "pages",
+    "clicks",
+    "session",
+    "crowd",
+    "simulation",
+)
 #: Messages per second over HTTP, their share of what one durable insert allows, and how much a full house may cost.
 INGEST_BAR, INGEST_SHARE, FULL_BAR = 1000.0, 0.25, 0.8
 
@@ -162,6 +174,15 @@ def run_session(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any
         yield "session", figures
     else:
         print("  (session: no Playwright or no Chromium here)", file=sys.stderr)
+
+
+def run_crowd(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Fifty agents before their screens."""
+    figures = crowd.run(*house.filled(20_000 if quick else 1_000_000), quick)
+    if figures:
+        yield "crowd", figures
+    else:
+        print("  (crowd: no Playwright or no Chromium here)", file=sys.stderr)
 
 
 def run_simulation(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -31,6 +31,8 @@ def said(adapter: type[Adapter], body: bytes) -> Reading | None:
 def shown(reading: Reading) -> Any:
     found = msgspec.to_builtins(reading, builtin_types=(bytes,))
     for message in found["messages"]:
+        if not message["failed_checks"]:
+            del message["failed_checks"]
         for file in message["files"]:
             file["data"] = file["data"].decode("latin-1") if len(file["data"]) < 80 else f"{len(file['data'])} bytes"
     return json.loads(json.dumps(found))

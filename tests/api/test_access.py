@@ -81,6 +81,7 @@ MATRIX: dict[str, Row] = {
     "DELETE /channels/{id}": Row((401, 403, 403, 403, 204)),
     "POST /channels/{id}/test": Row((401, 403, 403, 403, 200)),
     "GET /channels/{id}/health": Row(_ALL),
+    "GET /channels/{id}/templates": Row((401, 403, 200, 200, 200)),
     "GET /journal": Row((401, 403, 403, 403, 200)),
     "GET /journal/{id}/raw": Row((401, 403, 403, 403, 200)),
     "POST /journal/{id}/replay": Row((401, 403, 403, 403, 200)),
