@@ -24,6 +24,7 @@ from hub.web.assets import Assets
 from hub.web.keys import for_page
 from hub.web.linked import linked
 from hub.web.parts import LOOKS, OTHER, bare, hue, icon, initials, size
+from hub.web.rowcache import DrawnRows
 
 #: Icon and colour by the kind of an address.
 ADDRESS_LOOKS = {"email": LOOKS["email"], "tel": LOOKS["voice"], **LOOKS}
@@ -103,6 +104,7 @@ def _pages(words: Catalogue, assets: Assets, loader: jinja2.BaseLoader) -> Pages
         "kept": filterbar.kept,
         "told": filterbar.told,
         "view_icons": ICONS,
+        "drawn": DrawnRows(),
         "may": lambda actor, right: actor.role in RIGHTS[right],
         "linked_text": linked,
         "reasons_of": lambda evidence: panel.reasons(evidence, words),
