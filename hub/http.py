@@ -25,6 +25,7 @@ from hub.feed import Feed
 from hub.fitting import Gone
 from hub.ingest import Ingest
 from hub.outbox import CannotSend, NotFound
+from hub.repeats import OtherWords
 
 log = logging.getLogger(__name__)
 
@@ -116,6 +117,8 @@ def as_problem(error: BaseException) -> Problem | None:
         return Problem(409, str(error))
     if isinstance(error, CannotSend):
         return Problem(422, str(error))
+    if isinstance(error, OtherWords):
+        return Problem(409, str(error), message=str(error.message_id), conversation=str(error.conversation_id))
     if isinstance(error, DiskFull):
         return Problem(507, "The disk is full; nothing was kept. Make room and try again.")
     if isinstance(error, Unavailable):

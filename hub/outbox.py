@@ -20,6 +20,7 @@ from hub import (
     identity,
     mentions,
     presence,
+    repeats,
     search,
     sla,
     timeline,
@@ -60,15 +61,15 @@ def reply(
 
     A forward is shown to somebody: they take no part in the conversation by that, so what they answer begins one of its own, which
     names this one; and the customer still waits for an answer. Nor does who gets a blind copy take part.
-    Raises `NotFound`, `access.Forbidden`, `Stale`, `CannotSend`, `fitting.Gone`.
+    Raises `NotFound`, `access.Forbidden`, `Stale`, `CannotSend`, `fitting.Gone`, `repeats.OtherWords`.
     """
     require(actor, "reply")
     if access_conversation(conn, actor, conversation_id) is None:
         raise NotFound
-    identity.lock(conn, [f"client:{client_key(actor, draft.client_id)}"])
+    identity.lock(conn, [f"client:{repeats.client_key(actor, draft.client_id)}"])
     home = conversations.lock_one(conn, conversation_id)
     assert home is not None
-    if earlier := _earlier(conn, actor, draft):
+    if earlier := _earlier(conn, actor, draft, home.id):
         return earlier, False
     _refuse_merged(home)
     _refuse_stale(conn, actor, home, draft)
@@ -87,8 +88,8 @@ def start(
 ) -> tuple[int, int, bool]:
     """Begin a conversation: (conversation, message, False if it was already there). Raises as `reply`."""
     require(actor, "reply")
-    identity.lock(conn, [f"client:{client_key(actor, draft.client_id)}", *(p.address for p in draft.to[:1])])
-    if earlier := _earlier(conn, actor, draft):
+    identity.lock(conn, [f"client:{repeats.client_key(actor, draft.client_id)}", *(p.address for p in draft.to[:1])])
+    if earlier := _earlier(conn, actor, draft, None):
         row = conn.execute(sa.select(messages.c.conversation_id).where(messages.c.id == earlier)).scalar_one()
         return row, earlier, False
     channel = _channel(channels, draft.via)
@@ -123,17 +124,17 @@ def start(
 
 
 def note(conn: Connection, actor: Actor, conversation_id: int, text: str, client_id: str) -> tuple[int, bool]:
-    """Write an internal note: (message id, False if it was already there). Raises `NotFound`, `access.Forbidden`."""
+    """Write an internal note: (message id, False if it was already there). Raises as `reply`."""
     require(actor, "note")
     if access_conversation(conn, actor, conversation_id) is None:
         raise NotFound
     draft = Draft(clean(text).strip(), client_id)
     if not draft.text:
         raise CannotSend("The note is empty.")
-    identity.lock(conn, [f"client:{client_key(actor, client_id)}"])
+    identity.lock(conn, [f"client:{repeats.client_key(actor, client_id)}"])
     home = conversations.lock_one(conn, conversation_id)
     assert home is not None
-    if earlier := _earlier(conn, actor, draft):
+    if earlier := _earlier(conn, actor, draft, home.id):
         return earlier, False
     _refuse_merged(home)
     number, told = allocate(conn, "ids", 2)
@@ -148,17 +149,12 @@ def note(conn: Connection, actor: Actor, conversation_id: int, text: str, client
     return number, True
 
 
-def _earlier(conn: Connection, actor: Actor, draft: Draft) -> int | None:
-    key = client_key(actor, draft.client_id)
-    row = conn.execute(sa.select(messages.c.id, messages.c.direction).where(messages.c.client_key == key)).first()
-    if row is not None and row.direction == "withdrawn":
-        raise CannotSend("This message was taken back. Send it again as a new one.")
-    return row.id if row else None
-
-
-def client_key(actor: Actor, client_id: str) -> str:
-    """Client ids count per employee."""
-    return f"{actor.id}:{clean_line(client_id, 200)}"
+def _earlier(conn: Connection, actor: Actor, draft: Draft, home: int | None) -> int | None:
+    """The message of an act that is repeated. Raises `repeats.OtherWords`, `CannotSend`."""
+    try:
+        return repeats.earlier(conn, actor, draft.client_id, repeats.Act(home, draft.text, draft.html, draft.files))
+    except repeats.Withdrawn as error:
+        raise CannotSend("This message was taken back. Send it again as a new one.") from error
 
 
 def _refuse_merged(home: Current) -> None:
@@ -357,7 +353,7 @@ def _row(
         "details": msgspec.json.encode(details).decode() if channel else "",
         "at": moment,
         "received_at": moment,
-        "client_key": client_key(actor, draft.client_id),
+        "client_key": repeats.client_key(actor, draft.client_id),
     }
 
 

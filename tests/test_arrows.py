@@ -22,7 +22,8 @@ FLOORS = [
     "channels core",
     "identity conversations entries directory keywords routing reasons situations assignment presence sla promised events timeline "
     "search blocking access accounts "
-    "inbox journal once receipts holds ways fitting templating chapters filters finding counting mentions nearby notices handover",
+    "inbox journal once receipts holds repeats ways fitting templating chapters filters finding counting mentions nearby notices "
+    "handover",
     "ingest reading outbox delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
     "simulation_worker staff board draft sheets roster ownership drafts undo replies composing visitors looking views "

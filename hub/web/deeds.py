@@ -15,6 +15,7 @@ from hub.http import HOUSE, UPLOAD, Form, House, Problem, as_problem, read_form
 from hub.i18n import LANGUAGES
 from hub.messages import Filled
 from hub.outbox import CannotSend, Draft, NotFound, Stale
+from hub.repeats import OtherWords
 from hub.sessions import forget
 from hub.sql import among
 from hub.tables import attachments, employees
@@ -69,8 +70,9 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
         )
     except Stale:
         return await _faster(request, actor, composer, kept, seen)
-    except (CannotSend, Forbidden, Unavailable) as error:
+    except (CannotSend, Forbidden, OtherWords, Unavailable) as error:
         trouble, status = _said(request, actor, error)
+        composer = _renamed(composer, error)
         seen = 0
     if not trouble:
         house.hub.bus.publish()
@@ -128,6 +130,11 @@ def _said(request: web.Request, actor: Actor, error: Exception) -> tuple[str, in
     return words_for(request, actor).sentence(known.detail), known.status
 
 
+def _renamed(composer: Composer, error: Exception) -> Composer:
+    """What was not sent because its id stands for something else gets another one."""
+    return structs.replace(composer, client_id="") if isinstance(error, OtherWords) else composer
+
+
 def _ids(form: Form) -> list[int]:
     return [n for value in form.getall("file", []) if isinstance(value, str) and (n := positive(value))][:MOST_FILES]
 
@@ -159,9 +166,10 @@ async def note(request: web.Request, actor: Actor) -> web.StreamResponse:
         if not composer.client_id:
             raise CannotSend("The form is too old. Send it again.")
         await house.hub.db.write(composing.note, actor, number, composer.note, composer.client_id, _version(form))
-    except (CannotSend, Forbidden, Unavailable) as error:
+    except (CannotSend, Forbidden, OtherWords, Unavailable) as error:
         trouble, status = _said(request, actor, error)
-        return await show_conversation(request, actor, number, structs.replace(composer, trouble=trouble), status)
+        composer = structs.replace(_renamed(composer, error), trouble=trouble)
+        return await show_conversation(request, actor, number, composer, status)
     house.hub.bus.publish()
     return web.Response(status=303, headers={"Location": f"{beside(request.query).conversation(number)}&mode=note"})
 

