@@ -107,19 +107,9 @@ def start(
             raise CannotSend("Say whom to write to: “to” or “customer” is missing.")
         customer_id = identity.resolve(conn, to[:1])[to[0].address].id
     home = _begin(conn, actor, channel, customer_id, draft)
-    events.append(
-        conn,
-        [
-            NewEvent(
-                "conversation.created",
-                home.id,
-                customer_id,
-                channel_id=channel.id,
-                actor_id=actor.id,
-                data={"reason": "started"},
-            )
-        ],
-    )
+    begun = NewEvent("conversation.created", home.id, customer_id, channel_id=channel.id, actor_id=actor.id)
+    begun.data = {"reason": "started"}
+    events.append(conn, [begun])
     return home.id, _write(conn, actor, home, channel, draft, to, undo_seconds), True
 
 

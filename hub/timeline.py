@@ -42,7 +42,7 @@ class DeliveryView(Struct, frozen=True):
 
 
 class MessageView(Struct, frozen=True):
-    """A message with all that is shown of it."""
+    """A message with all that is shown of it. ``client_key`` names the act of writing it (see `hub.repeats`)."""
 
     id: int
     conversation_id: int
@@ -66,6 +66,7 @@ class MessageView(Struct, frozen=True):
     details: Details
     files: tuple[FileView, ...]
     deliveries: tuple[DeliveryView, ...]
+    client_key: str = ""
 
     @property
     def delivery(self) -> DeliveryView | None:
@@ -171,6 +172,7 @@ def _view(row: Any, files: tuple[FileView, ...], sent: tuple[DeliveryView, ...])
         details=msgspec.json.decode(row.details, type=Details) if row.details else Details(),
         files=files,
         deliveries=sent,
+        client_key=row.client_key or "",
     )
 
 

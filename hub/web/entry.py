@@ -17,7 +17,7 @@ class Entry(Struct, frozen=True):
     heading before it, ``chapter`` the conversation that begins, ``fresh`` the line "new". ``shown`` is what one reads at first,
     ``whole`` what is folded below it, the quotation (empty: there is none); ``cut`` when even that is longer. ``language``:
     what the message says of itself. ``designed``: the HTML is shown in a frame ``height`` high (0: nobody has measured it).
-    ``late``: when it was written, if that was long before it came.
+    ``late``: when it was written, if that was long before it came. ``act``: by which its writer's screen knows it, soon after.
     """
 
     id: int
@@ -72,3 +72,4 @@ class Entry(Struct, frozen=True):
     edited: bool = False
     deleted: bool = False
     members: tuple[Entry, ...] = ()
+    act: str = ""

@@ -21,6 +21,8 @@ from hub.web.when import When
 LONGEST = 8000
 #: Texts of one sender within so many milliseconds stand in one group.
 GROUP = 180_000
+#: How long a message says by which act it was written (milliseconds).
+AWAITED = 86_400_000
 #: So many events in a row are folded.
 RUN = 3
 
@@ -135,6 +137,7 @@ def _entry(item: Item, names: Names, when: When, subject: str, extras: Extras) -
             shown=said.text[:LONGEST],
             cut=len(said.text) > LONGEST,
             pieces=_pieces(said.text[:LONGEST], said.details.mentions),
+            act=_act(said, when),
         )
     entry = _said(item.id, said, LOOKS.get(kind, OTHER), via, names, when, subject)
     return _rich(entry, said, names, when, extras)
@@ -176,7 +179,13 @@ def _rich(entry: Entry, said: MessageView, names: Names, when: When, extras: Ext
         reactions=d.reactions[:20],
         edited=d.edited_at is not None,
         deleted=d.deleted_at is not None,
+        act=_act(said, when),
     )
+
+
+def _act(said: MessageView, when: When) -> str:
+    """By which the screen it was written on knows it: only while that screen may still wait for it."""
+    return said.client_key if said.received_at > when.now - AWAITED else ""
 
 
 def _pieces(text: str, mentions: Spans) -> tuple[tuple[str, str], ...]:

@@ -45,41 +45,29 @@ function decide(wish) {
 }
 
 // ── sending, and second thoughts ─────────────────────────────────────────────────────────────────────────────────
-/** Everything is on the server; false when it must not be sent now. */
-async function before(form) {
-  const draft = drafts.get(form)
-  if (draft.uploads.size) { tell('hub:trouble', box.dataset.wait); return false }
-  if (form === replying && (!fits(box) || counted(box, form, chosenWay(box)) || late(box, form) || next(form) || doubtful(form))) return false
-  draft.sending = true
-  clearTimeout(draft.timer)
-  await draft.busy
-  return true
-}
-
-function sent({ form, doc, away }) {
-  const draft = drafts.get(form)
-  if (away || !draft) { Draft.forget(form); return }
-  const area = textOf(form)
-  area.defaultValue = area.value = ''
-  for (const input of $$('[name=cc],[name=bcc],[name=subject],[name=about]', form)) input.value = input.defaultValue = ''
-  if (form === replying) { $('[name=how]', form).value = 'reply'; $('[name=to]', form).value = $('[name=was]', form).value = ''; whom(box, form) }
-  $$('[data-kept],[data-acts]', form).forEach(list => list.replaceChildren())
-  area.required = true
-  if ($('.rcp details', form)) $('.rcp details', form).open = false
-  if ($('[data-doubt]', form)) $('[data-doubt]', form).hidden = true
-  draft.settled(+($(`[data-compose=${draft.mode}] [name=draft]`, doc)?.value || 0))
-  draft.state('')
-  $('[data-drop]', form).hidden = true
-  draft.had = false
-  mark(form)
-  toast(doc)
-}
-
-function tried(form) {
-  const draft = drafts.get(form)
+/** May it be sent now? Then the draft says so, and how the box is emptied. */
+function before(hook) {
+  const { form } = hook, draft = drafts.get(form)
   if (!draft) return
-  draft.sending = false
-  if (draft.dirty) draft.soon()
+  if (draft.uploads.size) { tell('hub:trouble', box.dataset.wait); return }
+  if (form === replying && (!fits(box) || counted(box, form, chosenWay(box)) || late(box, form) || next(form) || doubtful(form))) return
+  hook.draft = draft
+  hook.clear = () => { const version = draft.cleared(); mark(form); tell('hub:trouble', ''); return version }
+}
+
+function sent({ form, doc }) {
+  const draft = drafts.get(form)
+  if (draft) draft.ended(+($(`[data-compose=${draft.mode}] [name=draft]`, doc)?.value || 0))
+}
+
+/** What was not sent stands in its box again. */
+function back(entry) {
+  const draft = [...drafts.values()].find(d => d.mode === entry.mode)
+  if (!draft) return
+  draft.restore(entry.content)
+  $(`#mode-${draft.mode}`).checked = true
+  mark(draft.form)
+  textOf(draft.form).focus()
 }
 
 const ATTACHED = /(^|[^\p{L}])(attach(ed|ments?)|enclosed|anbei|anlage|anhang|angehängt|beigefügt)(?!\p{L})/iu
@@ -106,6 +94,7 @@ function doubtful(form) {
 async function submit(form) {
   const draft = form.id.startsWith('drop-') ? drafts.get($(`[data-compose=${form.id.slice(5)}]`, box)) : null
   if (draft) { draft.sending = true; clearTimeout(draft.timer); await draft.busy; draft.sending = false }
+  else await Promise.all([...drafts.values()].map(d => d.save()))  // what has been typed since is not lost to what comes back
   try {
     const { answer, doc } = await fetchPart(form.action, { method: 'POST' })
     const there = $('#composer', doc)
@@ -170,9 +159,9 @@ export function start() {
   }, true)
   document.addEventListener('hub:opened', event => begin(event.detail.section, event.detail.number))
   document.addEventListener('hub:left', end)
-  document.addEventListener('hub:sending', event => { event.detail.ready = before(event.detail.form) })
+  document.addEventListener('hub:sending', event => before(event.detail))
   document.addEventListener('hub:sent', event => sent(event.detail))
-  document.addEventListener('hub:tried', event => tried(event.detail.form))
+  document.addEventListener('hub:back', event => back(event.detail))
   addEventListener('pagehide', () => drafts.forEach(draft => draft.leave()))
   document.addEventListener('visibilitychange', () => { if (document.hidden) drafts.forEach(draft => draft.leave()) })
   addEventListener('online', () => drafts.forEach(draft => draft.save()))

@@ -1,5 +1,5 @@
 // The conversation that is open: what is new comes in without losing what somebody reads or types.
-import { $, $$, busy, fetchPart, replace, tell, trouble, textOf, body } from './dom.js'
+import { $, $$, busy, fetchPart, replace, tell, trouble, body } from './dom.js'
 import { hear, say } from './announce.js'
 import { refreshList } from './list.js'
 import { frames } from './mail.js'
@@ -72,6 +72,7 @@ export function apply(doc, mine, wanted = []) {
   }
   end ? put() : keep(put)
   frames(tl)
+  tell('hub:came')
   head(doc)
   const seen = items.dataset.seen || $('[name=seen]', doc)?.value, field = $('#composer [name=seen]')
   if (seen && field && !('held' in field.dataset) && +seen > +field.value) field.value = seen
@@ -135,43 +136,38 @@ function markSeen() {
   seenTimer = setTimeout(() => { if (here === mine) fetch(`/c/${mine.number}/seen`, { method: 'POST', headers: { 'X-Hub': 'part' } }).catch(() => {}) }, 400)
 }
 
+/** What the server says after something was said here. */
+export function taken(doc, mine) {
+  head(doc, true)
+  apply(doc, mine)
+  replace($('#trouble'), $('#trouble', doc), true)
+}
+
 /** A form of the conversation, sent without leaving the page. */
 async function send(form, event) {
   event.preventDefault()
-  const mine = here, compose = form.dataset.compose
-  const button = (!compose && event.submitter) || $('button.btn-p:not([type=button]):not([form]), button:not([type=button]):not([form])', form)
+  const mine = here
+  const button = event.submitter || $('button.btn-p:not([type=button]):not([form]), button:not([type=button]):not([form])', form)
   if (button.disabled) return
-  const data = () => new FormData(form, event.submitter?.form === form ? event.submitter : null)
-  const pressed = compose ? null : new URLSearchParams(data())
+  const pressed = new URLSearchParams(new FormData(form, event.submitter?.form === form ? event.submitter : null))
   button.disabled = true
   if ('unread' in form.dataset) { mine.unread = true; clearTimeout(seenTimer) }
-  const hook = { form, ready: true }
   let over
   mine.sending = new Promise(resolve => { over = resolve })
   try {
-    if (compose) { tell('hub:sending', hook); if (!await hook.ready) return }
-    const { answer, doc } = await fetchPart(form.action, { method: 'POST', body: pressed || (form.enctype.startsWith('multipart') ? data() : new URLSearchParams(data())) })
-    if (here !== mine) { if (compose && answer.ok) tell('hub:sent', { form, away: true }); refreshList(); return }
-    if (!compose) form.closest('details.menu')?.removeAttribute('open')
+    const { answer, doc } = await fetchPart(form.action, { method: 'POST', body: pressed })
+    if (here !== mine) { refreshList(); return }
+    form.closest('details.menu')?.removeAttribute('open')
     form.closest('.ask')?.remove()
     if (!answer.ok) mine.unread = false
     if (!answer.ok && !$('#composer', doc)) { trouble($('#failure-words', doc)?.textContent.trim() || body.dataset.lost); return }
     if (!$('#composer', doc) || $('[data-conversation]', doc).dataset.conversation !== mine.number) { tell('hub:go', { url: answer.url, doc }); return }
-    head(doc, true)
-    if (!compose) beside(form, doc)
-    apply(doc, answer.ok && compose)
-    if (!compose && answer.ok) tell('hub:done', { doc })
-    replace($('#trouble'), $('#trouble', doc), true)
-    tell('hub:answered', { form, doc })
-    if (compose) {
-      const kept = $(`[data-compose=${compose}]`, doc)
-      if (answer.ok) tell('hub:sent', { form, doc })
-      if (kept) $('[name=client_id]', form).value = $('[name=client_id]', kept).value
-      textOf(form).focus()
-    }
+    beside(form, doc)
+    taken(doc, false)
+    if (answer.ok) tell('hub:done', { doc })
+    tell('hub:answered', { doc })
     refreshList()
-  } catch (error) { if (here === mine) trouble(error.message === 'signed out' ? '' : body.dataset.lost) }
-  finally { over(); button.disabled = false; if (compose && here === mine) tell('hub:tried', { form }) }
+  } catch (error) { if (here === mine) trouble(error.message === 'signed out' ? '' : body.dataset.lost) } finally { over(); button.disabled = false }
 }
 
 export function start() {
@@ -190,7 +186,7 @@ export function start() {
   })
   document.addEventListener('hub:changed', event => { if (event.detail) refreshConversation(event.detail) })
   document.addEventListener('hub:trouble', event => trouble(event.detail))
-  document.addEventListener('submit', event => { if (here && event.target.matches('[data-compose],[data-send]')) send(event.target, event) })
+  document.addEventListener('submit', event => { if (here && event.target.matches('[data-send]')) send(event.target, event) })
   document.addEventListener('click', event => {
     if (here && event.target.closest('#jumpnew')) toEnd()
   })

@@ -1,7 +1,8 @@
 // A draft: kept on the server, and on this device until the server has confirmed it.
 import { $, $$, body, tell, textOf } from './dom.js'
-import { chip, shown } from './files.js'
+import { action, chip, shown } from './files.js'
 import { chooseWay, chosenWay, whom } from './via.js'
+import { of } from './waiting.js'
 
 const SOON = 600, LATER = 5000, MOST_KEEPALIVE = 60000
 const api = '/api/v1', LISTS = ['to', 'cc', 'bcc']
@@ -23,6 +24,7 @@ export class Draft {
     this.version = +$('[name=draft]', form).value
     this.saved = this.content()
     this.uploads = new Set()
+    this.round = 0
     this.begin()
   }
 
@@ -44,6 +46,7 @@ export class Draft {
   /** What this device had not got through yet is still here, whatever happened to the page. */
   begin() {
     this.recall()
+    if (of(this.number).some(e => e.mode === this.mode && e.content.text === textOf(this.form).value)) this.cleared()
     let local = null
     try { local = JSON.parse(localStorage.getItem(this.key)) } catch { localStorage.removeItem(this.key) }
     if (!local?.content || local.content === this.saved) { localStorage.removeItem(this.key); return }
@@ -61,6 +64,47 @@ export class Draft {
     textOf(this.form).value = JSON.parse(sure.content).text
     this.saved = this.content()
     this.look()
+  }
+
+  /** All of it with the names of what is only known by number, so that it can come back. */
+  whole() {
+    const chips = name => $$(`[type=checkbox][name=${name}]:checked`, this.form).map(input => [input.value, input.closest('label')])
+    return {
+      ...JSON.parse(this.content()),
+      attachments: chips('file').map(([id, label]) => ({ id, name: $('.trunc', label).textContent, said: $('.t2', label).textContent })),
+      actions: chips('act').map(([value, label]) => [value, label.textContent.trim()]),
+    }
+  }
+
+  /** What stood here is being sent: the box is empty for what comes next. The version the draft had, once that is known. */
+  cleared() {
+    const { form } = this, busy = this.busy
+    clearTimeout(this.timer)
+    this.round++
+    for (const input of $$('textarea,[name=cc],[name=bcc],[name=subject],[name=about]', form)) input.value = input.defaultValue = ''
+    if (this.mode === 'reply') { $('[name=how]', form).value = 'reply'; $('[name=to]', form).value = $('[name=was]', form).value = ''; whom(this.box, form) }
+    $$('[data-kept],[data-acts]', form).forEach(list => list.replaceChildren())
+    textOf(form).required = true
+    if ($('.rcp details', form)) $('.rcp details', form).open = false
+    for (const part of $$('[data-doubt],[data-drop]', form)) part.hidden = true
+    this.saved = this.content()
+    this.state('')
+    this.had = false
+    localStorage.removeItem(this.key)
+    return Promise.resolve(busy).then(() => this.version)
+  }
+
+  /** What was not sent after all, before what has been written here meanwhile. */
+  restore(said) {
+    const { form } = this, area = textOf(form)
+    area.value = [said.text, area.value].filter(text => text.trim()).join('\n\n')
+    if (this.mode === 'reply') {
+      this.address(said)
+      $('[data-kept]', form).append(...said.attachments.map(chip))
+      $('[data-acts]', form).append(...said.actions.map(action))
+      shown(form)
+    }
+    this.changed()
   }
 
   get dirty() { return this.content() !== this.saved }
@@ -94,12 +138,14 @@ export class Draft {
 
   async put(content) {
     let answer
+    const round = this.round
     try {
       answer = await fetch(`${api}/conversations/${this.number}/drafts/${this.mode}`, { ...this.request(content), signal: AbortSignal.timeout(10000) })
-    } catch { return this.failed() }
-    if (answer.status === 409) { this.conflict((await answer.json()).draft); return false }
-    if (!answer.ok) return this.failed()
-    const kept = await answer.json()
+    } catch { return round !== this.round || this.failed() }
+    const said = answer.ok || answer.status === 409 ? await answer.json() : null, kept = said?.draft || said
+    if (round !== this.round) { if (kept) this.version = kept.version; return true }
+    if (answer.status === 409) { this.conflict(kept); return false }
+    if (!kept) return this.failed()
     this.version = kept.version
     this.saved = content
     $('[name=draft]', this.form).value = kept.version
@@ -192,9 +238,10 @@ export class Draft {
     localStorage.removeItem(this.key)
   }
 
-  /** It was sent, though another conversation is open by now. */
-  static forget(form) {
-    localStorage.removeItem(keyOf(form))
+  /** The server has what was sent; a draft goes on from this version. */
+  ended(version) {
+    this.version = Math.max(this.version, version)
+    $('[name=draft]', this.form).value = this.version
   }
 
   /** Another tab may have gone on; what has not been touched here follows it. */

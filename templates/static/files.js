@@ -14,7 +14,15 @@ export function chip(file) {
   label.dataset.bytes = file.size
   label.dataset.type = file.type
   $('[data-name]', label).textContent = file.name
-  $('[data-size]', label).textContent = sized(file.size)
+  $('[data-size]', label).textContent = file.said || sized(file.size)
+  return label
+}
+
+/** What is to be done when it is sent. */
+export function action([value, words]) {
+  const label = copyOf('#act-chip')
+  $('input', label).value = value
+  $('[data-name]', label).textContent = words
   return label
 }
 

@@ -88,7 +88,7 @@ export function start() {
     const bar = here && $('#collision', event.detail.doc)
     if (bar) { hold(); show(bar); bar.scrollIntoView({ block: 'nearest' }) }
   })
-  document.addEventListener('hub:sent', event => { if (event.detail.form.id === 'reply' && !event.detail.away) { done(); free(0) } })
+  document.addEventListener('hub:sent', event => { if (here && event.detail.form?.id === 'reply') { done(); free(0) } })
   document.addEventListener('click', click)
   setInterval(ago, 5000)
 }

@@ -1,6 +1,6 @@
 // Saved replies: found by name, text or shortcut, put in with their placeholders, the missing ones marked.
 import { $, $$, fetchPart, textOf } from './dom.js'
-import { copyOf } from './files.js'
+import { action } from './files.js'
 
 const PLACE = /\{\{\s*(?:customer|agent|conversation)\.\w+\s*\}\}/g
 let asked = 0, looking = 0
@@ -41,10 +41,7 @@ function insert(option, draft) {
   const there = $$('[name=act]', form).map(i => i.value)
   for (const [value, label] of JSON.parse(option.dataset.acts)) {
     if (there.includes(value)) continue
-    const act = copyOf('#act-chip')
-    $('input', act).value = value
-    $('[data-name]', act).textContent = label
-    $('[data-acts]', form).append(act)
+    $('[data-acts]', form).append(action([value, label]))
   }
   close(form)
   mark(form)

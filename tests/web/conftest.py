@@ -180,7 +180,7 @@ async def running(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
                 await end()
             await browser.http.close()
         async with asyncio.timeout(20):
-            await server.stop()
+            await site.server.stop()
 
 
 @pytest.fixture
