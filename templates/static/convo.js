@@ -165,7 +165,7 @@ async function send(form, event) {
     beside(form, doc)
     taken(doc, false)
     if (answer.ok) tell('hub:done', { doc })
-    tell('hub:answered', { doc })
+    tell('hub:answered', { form, doc })
     refreshList()
   } catch (error) { if (here === mine) trouble(error.message === 'signed out' ? '' : body.dataset.lost) } finally { over(); button.disabled = false }
 }

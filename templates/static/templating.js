@@ -30,5 +30,5 @@ export function start() {
     if (event.target.closest('#choosing [data-shut]')) { event.preventDefault(); box().close() }
   })
   document.addEventListener('input', event => { if (event.target.dataset?.fills) preview(event.target) })
-  document.addEventListener('hub:answered', event => { if (event.detail.form.closest('#choosing')) box().close() })
+  document.addEventListener('hub:answered', event => { if (event.detail.form?.closest('#choosing')) box().close() })
 }
