@@ -16,6 +16,7 @@ from hub import (
     drafts,
     failures,
     holds,
+    modes,
     once,
     overdue,
     privacy,
@@ -39,7 +40,15 @@ async def _prune(hub: Hub) -> None:
 
 
 async def _forget(hub: Hub) -> None:
-    for work in (once.prune, receipts.prune, drafts.prune, holds.prune, actions.prune, uploads.prune_uploads):
+    for work in (
+        once.prune,
+        receipts.prune,
+        drafts.prune,
+        modes.prune,
+        holds.prune,
+        actions.prune,
+        uploads.prune_uploads,
+    ):
         await hub.db.write(work)
 
 

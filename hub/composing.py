@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import drafts, events, holds, outbox, replies
+from hub import drafts, events, holds, modes, outbox, replies
 from hub.access import Actor
 from hub.channels import Channels
 from hub.outbox import CannotSend, Draft
@@ -37,6 +37,7 @@ def send(
         holds.told(conn, number, events.latest(conn))
     if draft.template is None:  # beside a template, what was being written stays
         drafts.sent(conn, actor, conversation_id, "reply", draft.text, version)
+    modes.choose(conn, actor, conversation_id, "reply")
     return number
 
 
@@ -46,4 +47,5 @@ def note(
     """Write an internal note; its id. Raises as `outbox.note`."""
     number, _ = outbox.note(conn, actor, conversation_id, text, client_id)
     drafts.sent(conn, actor, conversation_id, "note", text, version)
+    modes.choose(conn, actor, conversation_id, "note")
     return number

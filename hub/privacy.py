@@ -37,6 +37,7 @@ from hub.tables import (
     mentions,
     merges,
     messages,
+    modes,
     offers,
     participants,
     ratings,
@@ -322,7 +323,19 @@ def _erase_homes(conn: Connection, homes: Sequence[int]) -> None:
     steps = action_steps.c
     done = sa.select(steps.action_id).where(among(steps.conversation_id, homes)).distinct()
     deeds = list(conn.execute(done).scalars())
-    for table in (tags, sla_clocks, offers, holds, mentions, action_steps, ratings, unread_chats, handovers, watchers):
+    for table in (
+        tags,
+        sla_clocks,
+        offers,
+        holds,
+        mentions,
+        modes,
+        action_steps,
+        ratings,
+        unread_chats,
+        handovers,
+        watchers,
+    ):
         conn.execute(sa.delete(table).where(among(table.c.conversation_id, homes)))
     left = sa.exists().where(steps.action_id == actions.c.id)  # a deed on others too is not about this person
     conn.execute(sa.delete(actions).where(among(actions.c.id, deeds), ~left))

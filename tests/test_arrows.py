@@ -26,7 +26,7 @@ FLOORS = [
     "handover",
     "ingest reading outbox delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
-    "simulation_worker staff board draft sheets roster ownership drafts undo replies composing visitors looking views "
+    "simulation_worker staff board draft sheets roster ownership drafts modes undo replies composing visitors looking views "
     "collisions notify numbers tell webpush pushing courier sample workspace work actions jobs tagging merging acquaintances "
     "likeness watching linking handing beginning signed sites housemail aftercare continuity failures",
     "http sessions files web api cli __main__",

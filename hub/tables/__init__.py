@@ -49,7 +49,7 @@ from hub.tables.sample import samples
 from hub.tables.views import mentions, saved_views
 from hub.tables.watching import blocked, links, watchers
 from hub.tables.working import action_steps, actions, joins
-from hub.tables.writing import draft_files, drafts, holds, saved_replies
+from hub.tables.writing import draft_files, drafts, holds, modes, saved_replies
 
 __all__ = [
     "absences",
@@ -83,6 +83,7 @@ __all__ = [
     "merges",
     "messages",
     "metadata",
+    "modes",
     "notice_wishes",
     "offers",
     "one_time_links",

@@ -52,6 +52,17 @@ holds = Table(
     Index(None, "author_id"),
 )
 
+modes = Table(
+    "modes",
+    metadata,
+    Column("employee_id", BigInteger, ForeignKey("employees.id"), primary_key=True),
+    Column("conversation_id", BigInteger, ForeignKey("conversations.id"), primary_key=True),
+    words("mode"),
+    ms("chosen_at"),
+    Index(None, "conversation_id"),
+    Index(None, "chosen_at"),
+)
+
 saved_replies = Table(
     "saved_replies",
     metadata,

@@ -129,5 +129,6 @@ def add_routes(app: web.Application) -> None:
     post(r"/messages/{number:\d+}/undo", screen(drafting.take_back))
     for name in ("discard", "restore"):
         post(rf"/c/{{number:\d+}}/drafts/{{mode:reply|note}}/{name}", screen(getattr(drafting, name)))
+    post(r"/c/{number:\d+}/mode", screen(drafting.choose_mode))
     get(r"/c/{number:\d+}/saved", screen(drafting.replies_part))
     post("/me/undo", screen(drafting.set_undo))

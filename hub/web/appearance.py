@@ -1,4 +1,7 @@
-"""How somebody wants their screens to look: theme, density, how wide the panels are. Kept on the server, so that every device knows."""
+"""How somebody wants their screens to look and to behave: theme, density, how wide the panels are, what Enter does.
+
+Kept on the server, so that every device knows.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +21,24 @@ from hub.web.screens import is_part, positive
 
 Theme = Literal["", "system", "light", "dark"]
 Density = Literal["", "compact"]
+#: What Enter does where somebody writes: begin a new line, or send.
+Enter = Literal["line", "send"]
 
 #: The least and the most width (px) of the list and of the customer's panel; 0 is the usual one.
 WIDTHS = {"list": (260, 560), "panel": (240, 520)}
 
 
 class Appearance(Struct, frozen=True, omit_defaults=True):
-    """``theme`` empty: never chosen here, so what the device once kept holds. Widths in px, 0: as designed."""
+    """``theme`` empty: never chosen here, so what the device once kept holds. Widths in px, 0: as designed. ``enter_mail``,
+    ``enter_chat``: what Enter does in an e-mail and in a message of any other kind, with a keyboard (ux.md section 6.6).
+    """
 
     theme: Theme = ""
     density: Density = ""
     list: int = 0
     panel: int = 0
+    enter_mail: Enter = "line"
+    enter_chat: Enter = "send"
 
     @property
     def css(self) -> str:
@@ -55,6 +64,12 @@ def _changed(now: Appearance, form: Form) -> Appearance:
         if density not in get_args(Density):
             raise Problem(400, "Choose one of the entries in the list.")
         now = structs.replace(now, density=density)
+    for name in ("enter_mail", "enter_chat"):
+        if name in form:
+            does = word(form, name, 10)
+            if does not in get_args(Enter):
+                raise Problem(400, "Choose one of the entries in the list.")
+            now = structs.replace(now, **{name: does})
     for name, (least, most) in WIDTHS.items():
         if name in form:
             width = positive(word(form, name, 6))
@@ -63,7 +78,7 @@ def _changed(now: Appearance, form: Form) -> Appearance:
 
 
 async def set_appearance(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """POST /me/appearance: any of ``theme``, ``density``, ``list``, ``panel``; what is not said stays."""
+    """POST /me/appearance: any of ``theme``, ``density``, ``list``, ``panel``, ``enter_mail``, ``enter_chat``; what is not said stays."""
     form = await read_form(request)
 
     def work(conn: Connection) -> None:

@@ -8,7 +8,7 @@ from aiohttp.web import FileField
 from msgspec import structs
 from sqlalchemy.engine import Connection
 
-from hub import collaboration, collisions, composing, files, undo, uploads
+from hub import collaboration, collisions, composing, files, mentions, modes, undo, uploads
 from hub.access import Actor, Forbidden, access_message
 from hub.database import Unavailable
 from hub.http import HOUSE, UPLOAD, Form, House, Problem, as_problem, read_form
@@ -177,9 +177,16 @@ async def note(request: web.Request, actor: Actor) -> web.StreamResponse:
 async def seen(request: web.Request, actor: Actor) -> web.StreamResponse:
     """POST /c/<number>/seen: somebody looks at it."""
     number, house = number_in(request), request.app[HOUSE]
-    if await house.hub.db.write(collaboration.mark_seen, actor, number):
+    if await house.hub.db.write(_looked, actor, number):
         house.hub.bus.publish()
     return web.Response(status=204) if is_part(request) else back(request, number)
+
+
+def _looked(conn: Connection, actor: Actor, number: int) -> bool:
+    """Who was mentioned goes on in a note after they have looked."""
+    if mentions.unread(conn, actor.id, [number]):
+        modes.choose(conn, actor, number, "note")
+    return collaboration.mark_seen(conn, actor, number)
 
 
 async def retry(request: web.Request, actor: Actor) -> web.StreamResponse:

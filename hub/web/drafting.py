@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from aiohttp import web
 from sqlalchemy.engine import Connection
 
-from hub import drafts, replies, undo
+from hub import drafts, modes, replies, undo
 from hub.access import Actor
 from hub.drafts import Kept, Mode
 from hub.holds import CHOICES
@@ -19,7 +19,7 @@ from hub.web import reads
 from hub.web.forms import word
 from hub.web.pages import beside
 from hub.web.rendering import show, words_for
-from hub.web.screens import number_in
+from hub.web.screens import is_part, number_in
 from hub.web.views import Names, acted
 
 
@@ -66,6 +66,14 @@ async def take_back(request: web.Request, actor: Actor) -> web.StreamResponse:
         raise Problem(409, str(error)) from error
     house.hub.bus.publish()
     return _there(request, kept.conversation_id, mode="reply")
+
+
+async def choose_mode(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """POST /c/<number>/mode: ``mode`` is "reply" or "note"."""
+    number, house, form = number_in(request), request.app[HOUSE], await read_form(request)
+    mode: Mode = "note" if word(form, "mode", 10) == "note" else "reply"
+    await house.hub.db.write(modes.choose, actor, number, mode)
+    return web.Response(status=204) if is_part(request) else _there(request, number)
 
 
 async def set_undo(request: web.Request, actor: Actor) -> web.StreamResponse:

@@ -240,7 +240,7 @@ def _filled(
     """The box with the drafts in it, unless it comes back with what somebody was just sending; and with an entry taken up."""
     possible = any(not way.why for way in opened.ways) and actor.role in RIGHTS["reply"]
     alive = {mode: kept for mode, kept in opened.drafts.items() if kept.alive}
-    mode = composer.mode or request.query.get("mode", "") or ("note" if set(alive) == {"note"} else "reply")
+    mode = composer.mode or request.query.get("mode", "") or _mode(request, opened, set(alive))
     reply, note = alive.get("reply"), alive.get("note")
     shown = structs.replace(
         composer,
@@ -266,6 +266,14 @@ def _addressed(content: Content) -> Written:
     to, cc, bcc = (", ".join(bare(a) or a for a in some) for some in (content.to, content.cc, content.bcc))
     way = str(content.via) if content.via else ""
     return Written(way, to, "", cc, bcc, content.subject, content.how, content.about)
+
+
+def _mode(request: web.Request, opened: Opened, written: set[Mode]) -> Mode:
+    """Who was mentioned is asked by a colleague, so they answer in a note; else as they chose here, else what they have begun."""
+    if opened.asked:
+        return "note"
+    mentioned = beside(request.query).view == "mentions"
+    return opened.mode or ("note" if mentioned or written == {"note"} else "reply")
 
 
 def _gone(request: web.Request, opened: Opened) -> str:

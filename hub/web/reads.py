@@ -17,6 +17,7 @@ from hub import (
     inbox,
     looking,
     mentions,
+    modes,
     notify,
     presence,
     timeline,
@@ -107,7 +108,7 @@ class Customer(Struct, frozen=True):
 class Opened(Struct, frozen=True):
     """A conversation with everything around it. ``people`` may be given it, ``all_teams`` is every team; ``drafts`` and the
     message that is still ``held`` are the reader's own; ``earlier`` are the chapters before it, unless the ``history`` shows all.
-    ``asked``: somebody mentioned them and they have not looked since.
+    ``asked``: somebody mentioned them and they have not looked since; ``mode``: whether they chose to answer or to take notes.
     """
 
     row: Row
@@ -126,6 +127,7 @@ class Opened(Struct, frozen=True):
     asked: bool
     known: Panel
     standing: Standing = Standing()
+    mode: Mode | None = None
 
 
 def around(conn: Connection, actor: Actor) -> Around:
@@ -225,7 +227,6 @@ def opened(
     known, every = names(conn)
     others, _ = inbox.listing(conn, actor, Filter(customer=row.customer_id), limit=6)
     seen = chosen_history(conn, actor, look)
-    before = (row.customer_id, number, row.last_message_id)
     return Opened(
         row,
         stretches.stretch(conn, actor, source(conn, actor, row, seen), look),
@@ -239,10 +240,11 @@ def opened(
         holds.latest(conn, actor.id),
         tuple(ways.of(conn, channels, row.customer_id, row.channel_id, number)) if channels else (),
         seen,
-        chapters.earlier(conn, actor, *before) if seen == "one" else Earlier(),
+        chapters.earlier(conn, actor, row.customer_id, number, row.last_message_id) if seen == "one" else Earlier(),
         bool(mentions.unread(conn, actor.id, [number])),
         panel.of(conn, actor, row.customer_id, number),
         standing(conn, actor, row),
+        modes.chosen(conn, actor, number),
     )
 
 

@@ -20,6 +20,7 @@ function begin(section, opened) {
     draft.form.addEventListener('change', () => draft.changed())
     textOf(draft.form).addEventListener('blur', () => { if (draft.dirty) draft.save() })
   }
+  $$('[name=mode]', box).forEach(radio => radio.addEventListener('change', () => chose(radio.id.slice(5))))
   $('#newer', box).addEventListener('click', event => decide(event.target.closest('[data-newer]')?.dataset.newer))
   if (replying) {
     const reply = drafts.get(replying)
@@ -36,6 +37,11 @@ function end() {
   drafts = new Map()
   box = replying = null
   unwatchWay()
+}
+
+/** It stays so for this conversation, on every device. */
+function chose(mode) {
+  fetch(`/c/${number}/mode`, { method: 'POST', body: new URLSearchParams({ mode }), keepalive: true, headers: { 'X-Hub': 'part' } }).catch(() => {})
 }
 
 function decide(wish) {
