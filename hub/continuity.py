@@ -115,6 +115,12 @@ def send(conn: Connection, channels: Channels, public_url: str, conversation_id:
     return int(housemail.write(conn, home, mailbox, address, subject, text, body, key) is not None)
 
 
+def reaches(conn: Connection, channels: Channels, conversation_id: int, customer_id: int, team_id: int | None) -> bool:
+    """Would what stays unread in this conversation go by e-mail: is there a mailbox to write from, and an address to write to?"""
+    mailbox = housemail.mailbox(channels, team_id)
+    return mailbox is not None and bool(housemail.address_of(conn, conversation_id, customer_id))
+
+
 def _visitor(conn: Connection, conversation_id: int, chat: Ready) -> tuple[str, str]:
     """(language, page) of the visitor's newest message; the page only where the chat may stand."""
     statement = sa.select(_m.details).where(

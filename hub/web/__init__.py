@@ -14,6 +14,7 @@ from hub.web import (
     brand,
     bulk,
     components,
+    components_talk,
     customer_routes,
     deeds,
     deleting,
@@ -49,6 +50,7 @@ def add_routes(app: web.Application) -> None:
     brand.setup(app)
     first_run.add_routes(app)
     components.add_routes(app)
+    components_talk.add_routes(app)
     sessions.prepare(app)
     doors.setup(app)
     looks.setup(app)

@@ -29,6 +29,8 @@ LONG = (
 )
 SUBJECT = "Wechselrichterüberwachungseinheit: Fehlermeldung 302 seit gestern Abend, Rückruf erbeten"
 NAME = "Margarethe von der Heide-Schulenburg"
+PICTURE = FileView(2, "Typenschild.jpg", "image/jpeg", 81_920, "", "")
+VOICE = FileView(3, "Sprachnachricht.ogg", "audio/ogg", 40_960, "", "")
 STATES = ("queued", "sending", "sent", "delivered", "read", "failed", "unconfirmed")
 
 
@@ -45,7 +47,7 @@ async def page(request: web.Request, actor: Actor) -> web.StreamResponse:
     around = await house.hub.db.read(reads.around, actor)
     when = when_for(request, words_for(request, actor))
     return show(
-        request, "components.j2", actor, around=around, place=Place("all"), rows=_rows(when.now), entries=_entries(when),
+        request, "components.j2", actor, around=around, place=Place("all"), rows=rows_of(when.now), entries=entries_of(when),
         chips=("", "ok", "warn", "bad", "acc"), buttons=("", "btn-p", "btn-g", "btn-n", "btn-x"), long=LONG, name=NAME,
         kinds=tuple(LOOKS), sizes=("av-xs", "av-s", "", "av-l"), states=("available", "busy", "away", "offline"),
         troubles=(Trouble("wrong", "Erwartet wird eine E-Mail-Adresse wie name@firma.example."), Trouble("", LONG)),
@@ -53,7 +55,7 @@ async def page(request: web.Request, actor: Actor) -> web.StreamResponse:
     )  # fmt: skip
 
 
-def _rows(now: int) -> list[Row]:
+def rows_of(now: int) -> list[Row]:
     """A row of the list in each of its states."""
     plain = Row(
         1, SUBJECT, "open", "", 1, NAME, 1, "Postfach", "email", (1,), None, "Service", None, "", "", (), LONG[:140], 0,
@@ -76,7 +78,7 @@ def _rows(now: int) -> list[Row]:
     return [structs.replace(plain, id=number, **change) for number, change in enumerate(changes, 1)]
 
 
-def _entries(when: When) -> list[Entry]:
+def entries_of(when: When) -> list[Entry]:
     """Every kind of entry, long and short, in every state of its delivery."""
     at = when.now - 600_000
     mail = _entry(when, 1, "email", at, subject=SUBJECT, shown=LONG, whole=LONG, to=(f"{NAME} <name@post.example>",))
@@ -93,6 +95,7 @@ def _entries(when: When) -> list[Entry]:
         structs.replace(bubble, reactions=(Reaction("+1", NAME),), edited=True),
         structs.replace(bubble, id=31, message=31, joined=True, quote=None, shown="Ja."),
         structs.replace(bubble, id=32, message=32, deleted=True, shown="", quote=None),
+        structs.replace(bubble, id=34, message=34, quote=None, pictures=(PICTURE,), sounds=(VOICE,), shown=""),
         _entry(
             when, 33, "note", at, who="Tobias Krüger", shown=LONG, pieces=(("@Jonas Meier", "e2"), (" " + LONG, ""))
         ),

@@ -22,6 +22,7 @@ from hub.inbox import Row
 from hub.outbox import NotFound
 from hub.timeline import FileView, MessageView
 from hub.web import further, onwards, reads, toasts
+from hub.web.absent import away
 from hub.web.answering import MODES, Taken, Written, domains, take_up
 from hub.web.answering import chosen as chosen_way
 from hub.web.mates import Mate
@@ -188,7 +189,7 @@ async def show_conversation(
         raise web.HTTPSeeOther(f"{place.conversation(row.merged_into)}&merged={row.id}")
     when = when_for(request, words_for(request, actor))
     toast = await toasts.of(request, actor)
-    offered = ways(opened.ways, when)
+    offered = ways(opened.ways, when, await away(request, opened))
     shown = _filled(request, composer, opened, actor, await _taken(request, actor, offered, when))
     whole, fresh = opened.history == "all", seen or _unread_from(opened)
     said = further.drawn_entries(stretch, opened.names, when, subject=row.subject, new_after=fresh, chapters=whole)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from hub import ways as core
+from hub.continuity import PATIENCE
 from hub.web.parts import LOOKS, OTHER, bare
 from hub.web.when import When
 
@@ -36,15 +37,15 @@ class Choice(Struct, frozen=True):
     types: str
 
 
-def ways(found: Sequence[core.Way], when: When, later: frozenset[int] = frozenset()) -> list[Choice]:
-    """The ways as the composer offers them; ``later``: channels whose visitor is away and gets a mail after a while."""
+def ways(found: Sequence[core.Way], when: When, later: frozenset[str] = frozenset()) -> list[Choice]:
+    """The ways as the composer offers them; ``later``: keys of those whose visitor is away and gets a mail after a while."""
     return [
         Choice(
             way.id,
             *LOOKS.get(way.kind, OTHER),
             way.name,
             bare(way.address),
-            _said(way, when, way.id in later),
+            _said(way, when, way.key in later),
             bool(way.why),
             0 if way.why or way.limited else way.until or 0,
             way.traits.subject,
@@ -87,7 +88,7 @@ def _said(way: core.Way, when: When, later: bool) -> str:
     if way.trouble:
         return words.text("Disturbed since {time}", time=when.full(way.trouble_since or 0))
     if later:
-        return words.text("Offline: goes by e-mail after {n} min", n=5)
+        return words.text("Offline: goes by e-mail after {n} min", n=PATIENCE // 60_000)
     if way.last_at:
         return words.text("Last message {time}", time=when.short(way.last_at))
     return ""

@@ -29,22 +29,26 @@ export function action([value, words]) {
 /** A message of files alone is one too. */
 export function shown(form) { textOf(form).required = !$('[name=file]:checked', form) }
 
-const tooLarge = (file, box) => tell('hub:trouble', box.dataset.much.replace('{name}', file.name).replace('{size}', sized(most(box))))
+/** Whether the chosen channel takes the file; if not, it is said why. */
+function fitting(file, box) {
+  const words = !takes(file.type, box) ? box.dataset.kinds : file.size > most(box) ? box.dataset.much : ''
+  if (words) tell('hub:trouble', words.replace('{name}', file.name).replace('{size}', sized(most(box))))
+  return !words
+}
 
 /** Say which files the chosen channel does not take. */
 export function fits(box) {
   let all = true
   for (const label of $$('[data-kept] label', box)) {
-    const bytes = +label.dataset.bytes || 0
-    if (!$('input:checked', label)) continue
-    if (bytes > most(box) || !takes(label.dataset.type, box)) { all = false; tooLarge({ name: $('.trunc', label).textContent }, box) }
+    const file = { name: $('.trunc', label).textContent, size: +label.dataset.bytes || 0, type: label.dataset.type }
+    if ($('input:checked', label) && !fitting(file, box)) all = false
   }
   return all
 }
 
 function upload(file, draft) {
   const { form, box } = draft
-  if (file.size > most(box) || !takes(file.type, box)) { tooLarge(file, box); return }
+  if (!fitting(file, box)) return
   const row = copyOf('#file-chip'), sent = new XMLHttpRequest(), data = new FormData()
   $('[data-name]', row).textContent = file.name
   $('[data-kept]', form).append(row)

@@ -46,11 +46,12 @@ def axe() -> str:
     return str(Axe().axe_script)
 
 
-async def look(page: Any, script: str, base: str, path: str, scheme: str, width: int) -> list[str]:
-    """Everything that is wrong with one screen at one width in one light."""
+async def look(page: Any, script: str, base: str, path: str, scheme: str, width: int, shown: str = "body") -> list[str]:
+    """Everything that is wrong with one screen at one width in one light, once ``shown`` is to be seen."""
     await page.set_viewport_size({"width": width, "height": HEIGHT})
     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
     await page.goto(base + path)
+    await page.wait_for_selector(shown)
     said = await faults(page, path, width)
     await page.evaluate(script)
     found = await page.evaluate(f"axe.run({json.dumps(ASKED)})")

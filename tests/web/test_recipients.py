@@ -44,9 +44,9 @@ def given(page: Page) -> dict[str, str]:
     return page.fields("#reply") | {"via": way.attributes["value"] or ""}
 
 
-async def mailbox(site: Site, *, box: str = "us@firm.example", **more: Any) -> int:
+async def mailbox(site: Site, *, box: str = "us@firm.example", port: int = 9, **more: Any) -> int:
     """A mail to us and to others; the conversation's number."""
-    settings = {"address": box, "smtp.host": "127.0.0.1", "smtp.port": 9, "smtp.tls": "none"}
+    settings = {"address": box, "smtp.host": "127.0.0.1", "smtp.port": port, "smtp.tls": "none"}
     row = await site.write(administration.add_channel, site.server.hub.box, "email", "Post", settings)
     await site.server.hub.load_channels()
     mail = Message(
