@@ -39,7 +39,7 @@ KINDS = {
     "#p-timeline article.card:not(.callc):has(.ms)": ("E-mail", "E-Mail"), "#p-timeline .grp:not(.mine)": ("Postfach", "Postfach"),
     "#p-timeline .grp.mine": ("Postfach", "Postfach"), "#p-timeline .grp:has(.pics)": ("Postfach", "Postfach"),
     "#p-timeline .grp:has(.player)": ("Postfach", "Postfach"), "#p-timeline .callc:not(.missed):has(.more)": ("all", "nruf"),
-    "#p-timeline .callc.missed": ("all", "nruf"), "#p-timeline .card:has(.task)": ("Visit", "Besuch"),
+    "#p-timeline .callc.missed": ("all", "nruf"), "#p-timeline .card:has(.task)": ("Postfach", "Postfach"),
     "#p-timeline .nt": ("Internal note", "Interne Notiz"),
 }  # fmt: skip
 WRITERS = ("Margarethe von der Heide-Schulenburg", "Anna Becker", "Tobias Krüger")
