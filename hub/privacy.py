@@ -29,6 +29,7 @@ from hub.tables import (
     conversations,
     customers,
     deliveries,
+    draft_files,
     handovers,
     holds,
     identities,
@@ -283,6 +284,10 @@ def _erase_messages(conn: Connection, homes: Sequence[int]) -> tuple[int, set[st
     search.remove(conn, [(row.id, words_of(row)) for row in rows])
     a = attachments.c
     names = set(conn.execute(sa.select(a.sha256).where(among(a.message_id, ids))).scalars())
+    theirs = sa.select(a.id).where(among(a.message_id, ids))
+    if is_postgres(conn):  # nobody takes one of them into a draft from now on
+        conn.execute(theirs.order_by(a.id).with_for_update()).all()
+    conn.execute(sa.delete(draft_files).where(draft_files.c.attachment_id.in_(theirs)))  # of forwards somebody writes
     conn.execute(sa.delete(attachments).where(among(a.message_id, ids)))
     looking.forget(conn, ids)
     d = deliveries.c

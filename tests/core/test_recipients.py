@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import fitting, outbox, undo, ways
+from hub import drafts, fitting, outbox, privacy, undo, ways
 from hub.fitting import Draft
 from hub.messages import Details, File, Party
 from tests.core.conftest import Rig, message
@@ -160,6 +160,25 @@ async def test_a_file_of_another_message_is_nobodys_to_send(rig: Rig) -> None:
     for about in (0, 12345):
         with pytest.raises(outbox.CannotSend, match="do not exist"):
             await desk.send(Draft("x", "x", files=(file,), about=about))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+async def test_a_mail_is_erased_while_somebody_is_forwarding_its_file(rig: Rig, whole: bool) -> None:
+    desk = await mailbox(rig)
+    mail, customer = (await rig.rows("SELECT id, customer_id FROM messages"))[0].values()
+    home, file = desk.home, int(await rig.scalar("SELECT id FROM attachments"))
+    await desk.hear("email:else@home.example", kind="email")  # the draft may lie in another conversation
+    content = drafts.Content("See below", how="forward", about=mail, files=(file,))
+    for number in (home, desk.home):
+        await rig.hub.db.write(drafts.put, desk.actor, number, "reply", content)
+    if whole:
+        await rig.hub.db.write(privacy.erase, customer)
+    else:
+        await rig.hub.db.write(privacy.erase_conversation, home, desk.actor.id)
+
+    assert await rig.count("attachments") == await rig.count("draft_files") == 0
+    kept = await rig.hub.db.read(drafts.one, desk.actor, desk.home, "reply")
+    assert (kept.content.text, kept.files) == ("See below", ())
 
 
 def _did(conn: Connection, statement: str) -> int:
