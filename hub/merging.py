@@ -19,6 +19,7 @@ from sqlalchemy.engine import Connection
 
 from hub import conversations, directory, drafts, events, sla
 from hub.access import Actor, access_conversation, require
+from hub.answers import is_answer
 from hub.clock import now
 from hub.conversations import Current
 from hub.events import NewEvent
@@ -255,7 +256,7 @@ def _share_waiting(conn: Connection, source: Current, home: Current, first: int)
     """Who waits, waits where the unanswered message is now; what is unread is unread where it is."""
     theirs = sa.select(_m.id, _m.received_at).where(_m.conversation_id == home.id, _m.direction == "in", _m.id >= first)
     inbound = conn.execute(theirs.order_by(_m.id)).all()
-    answered = sa.select(sa.func.max(_m.id)).where(_m.conversation_id == home.id, _m.direction == "out")
+    answered = sa.select(sa.func.max(_m.id)).where(_m.conversation_id == home.id, is_answer())
     after = conn.execute(answered).scalar() or 0
     open_ones = [row for row in inbound if row.id > after]
     if source.waiting_since is not None and open_ones:

@@ -19,12 +19,13 @@ from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
 from hub import hours, routing
+from hub.answers import is_answer
 from hub.clock import now
 from hub.conversations import Current
 from hub.directory import Directory, Policy
 from hub.events import NewEvent
 from hub.hours import MINUTE
-from hub.sql import among, lit
+from hub.sql import among
 from hub.tables import conversations, customers, messages, sla_clocks, sla_policies
 from hub.tables import hours as hours_table
 
@@ -266,7 +267,7 @@ _agents_wrote = (
     sa.select(messages.c.conversation_id)
     .where(
         among(messages.c.conversation_id, "ids"),
-        messages.c.direction == lit("out"),
+        is_answer(),
         messages.c.author_id.is_not(None),
     )
     .distinct()
@@ -308,7 +309,7 @@ def put_back_all(conn: Connection, before: Mapping[int, Sequence[Clock]]) -> Non
 
 
 def _spoken(conn: Connection, ids: Sequence[int]) -> set[int]:
-    """Those in which an agent has written to the customer."""
+    """Those in which an agent has answered the customer."""
     return set(conn.execute(_agents_wrote, {"ids": list(ids)}).scalars()) if ids else set()
 
 

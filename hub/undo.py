@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from hub import conversations, directory, drafts, events, holds, search, sla
 from hub.access import Actor, Forbidden, access_message, require
+from hub.answers import is_answer
 from hub.clock import now
 from hub.conversations import Current
 from hub.drafts import Content, Kept
@@ -137,9 +138,7 @@ def _earlier(one: int | None, other: int | None) -> int | None:
 def _answered_since(conn: Connection, hold: Hold) -> bool:
     """Did an agent write to the customer after this message?"""
     m = messages.c
-    later = sa.select(m.id).where(
-        m.conversation_id == hold.conversation_id, m.id > hold.message_id, m.direction == "out"
-    )
+    later = sa.select(m.id).where(m.conversation_id == hold.conversation_id, m.id > hold.message_id, is_answer())
     return conn.execute(later.limit(1)).first() is not None
 
 

@@ -20,7 +20,7 @@ FLOORS = [
     "messages failpoints text clock addresses i18n hours sniffing query excerpts colour snoozing segments",
     "adapter database sql tables blobs secretbox bus redisbus migrations tasks sandbox sandbox_worker fetching thumbnails thumbnail_worker",
     "channels core",
-    "identity conversations entries directory keywords routing reasons situations assignment presence sla promised events timeline "
+    "answers identity conversations entries directory keywords routing reasons situations assignment presence sla promised events timeline "
     "search blocking access accounts "
     "inbox journal once receipts holds repeats ways fitting templating chapters filters finding counting mentions nearby notices "
     "handover",
