@@ -140,6 +140,8 @@ async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             raise
         answer = _refused(request, error)
     except Exception as error:
+        if isinstance(error, ConnectionResetError) and (request.transport is None or request.transport.is_closing()):
+            raise  # whoever asked has gone: no failure, and nobody to tell
         answer = _failed(request, error)
     if not answer.prepared:
         _headers(request, answer, nonce)

@@ -5,7 +5,10 @@ import re
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import make_mocked_request
 
+from hub.http import guard
 from tests.web.conftest import PASSWORD, Site
 
 #: Values that have broken somebody's server, as an address or a form may carry them.
@@ -272,3 +275,17 @@ async def test_a_password_with_odd_signs_still_opens_the_door(site: Site) -> Non
     )
 
     assert answer.status == 303
+
+
+async def test_whoever_hung_up_is_no_failure_and_a_lost_database_is_one(site: Site) -> None:
+    request = make_mocked_request("GET", "/stream", app=site.server.app)
+    gone: Any = request.transport
+    gone.is_closing = lambda: True
+
+    async def handler(_: web.Request) -> web.StreamResponse:
+        raise ConnectionResetError("Cannot write to closing transport")
+
+    with pytest.raises(ConnectionResetError):
+        await guard(request, handler)
+    gone.is_closing = lambda: False
+    assert (await guard(request, handler)).status in (500, 503)
