@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from hub import accounts, replies
 from hub.web.components_talk import STATES
+from tests.fakes import until
 from tests.web.conftest import Site, running
 from tests.web.test_browser import (  # noqa: F401 - fixtures
     chrome,
@@ -63,6 +64,12 @@ async def judged(page: Any, dev: Site, script: str, name: str, scheme: str, widt
     return await look(page, script, dev.base, path, scheme, width, shown=SEEN[name])
 
 
+async def spoken(page: Any, dev: Site, language: str) -> bool:
+    """Is the page there in that language? A session is known for some seconds as it was."""
+    await page.goto(f"{dev.base}/dev/components")
+    return bool(await page.evaluate("document.documentElement.lang") == language)
+
+
 async def test_each_kind_of_item_is_named_by_channel_sender_and_time_in_both_lights_and_languages(
     chrome: Any,  # noqa: F811
     dev: Site,
@@ -72,7 +79,7 @@ async def test_each_kind_of_item_is_named_by_channel_sender_and_time_in_both_lig
     for language, scheme in itertools.product((0, 1), ("light", "dark")):
         await speak(dev, ("en", "de")[language])
         await page.emulate_media(color_scheme=scheme)
-        await page.goto(f"{dev.base}/dev/components")
+        await until(lambda: spoken(page, dev, ("en", "de")[language]))  # noqa: B023 - awaited at once
         for selector, channel in KINDS.items():
             found = await page.evaluate(TOLD, selector)
             assert found, selector
@@ -81,7 +88,7 @@ async def test_each_kind_of_item_is_named_by_channel_sender_and_time_in_both_lig
                 assert any(writer in name for writer in WRITERS), (selector, name)
         for event in await page.locator("#p-timeline .ev").all():
             assert await event.locator("time").first.is_visible()
-            assert "Wechselrichterstörungen" in await event.inner_text()
+            assert "Wechselrichterstörungen" in await event.text_content()
     assert page.complaints == []
 
 
@@ -91,6 +98,7 @@ async def test_every_state_once_in_turn_through_light_widths_and_languages(chrom
     page, said = await signed_in(chrome, dev), []
     for language, names in (("en", list(SEEN)[::2]), ("de", list(SEEN)[1::2])):
         await speak(dev, language)
+        await until(lambda: spoken(page, dev, language))  # noqa: B023 - awaited at once
         for name, (scheme, width) in zip(names, itertools.cycle(LOOKS), strict=False):
             said += await judged(page, dev, script, name, scheme, width, number)
 
@@ -106,6 +114,7 @@ async def test_every_state_in_every_light_width_and_language(chrome: Any, dev: S
     page, said = await signed_in(chrome, dev), []
     for language in ("en", "de"):
         await speak(dev, language)
+        await until(lambda: spoken(page, dev, language))  # noqa: B023 - awaited at once
         for name, (scheme, width) in itertools.product(SEEN, LOOKS):
             said += await judged(page, dev, script, name, scheme, width, number)
 
