@@ -23,7 +23,7 @@ async def test_a_blind_copy_leaves_by_itself_and_nobody_sees_it(settings: Any, m
         sent = given(await anna.get(f"/c/{number}")) | {"text": "Hi"}
         sent |= {"cc": "boss@home.example", "bcc": "chief@firm.example, spy@other.example"}
         await anna.post(f"/c/{number}/reply", sent)
-        mails = await server.wait_for(3)
+        mails = await server.wait_for(3, seconds=40)
 
     assert sorted(sorted(m.recipients) for m in mails) == [
         ["boss@home.example", "kim@home.example"],
