@@ -12,7 +12,7 @@ from msgspec import Struct, structs
 
 from hub import addresses
 from hub.channels import Channels, Ready
-from hub.fitting import CannotSend, How
+from hub.fitting import CannotSend, Gone, How
 from hub.http import Form
 from hub.i18n import Catalogue
 from hub.messages import Party
@@ -74,7 +74,7 @@ def written(form: Form) -> Written:
 
 
 def recipients(channels: Channels, said: Written) -> Recipients:
-    """Whom it goes to. Raises `CannotSend` for what is no address."""
+    """Whom it goes to. Raises `CannotSend` for what is no address, `Gone` where the screen showed somebody else than the way has."""
     ready = channels.by_id.get(said.via)
     if ready is None:
         return Recipients()
@@ -84,6 +84,8 @@ def recipients(channels: Channels, said: Written) -> Recipients:
         return Recipients(_parties(ready, said.to), cc, bcc)
     if said.to and (several or not address):
         return Recipients(_parties(ready, said.to), cc, bcc)
+    if said.to and said.to not in (bare(address), address):
+        raise Gone(f"“{said.to}” is not the customer's address any more. Nothing was sent: choose whom to write to.")
     return Recipients((Party(address),) if address else (), cc, bcc, bool(address))
 
 
@@ -129,7 +131,7 @@ def take_up(mode: str, message: MessageView, channels: Channels, found: Sequence
         other = next((w for w in found if not w.blocked and not w.limited and w.id != message.channel_id), None)
         subject = message.subject if other and other.subject else ""
         return Taken(
-            structs.replace(said, way=other.key if other else "", subject=subject), message.text, message.files
+            structs.replace(said, way=other.key if other else "", to="", subject=subject), message.text, message.files
         )
     if mode == "forward":
         mailbox = next((w for w in found if w.cc and w.id == message.channel_id), None)

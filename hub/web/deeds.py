@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from hub import collaboration, collisions, composing, files, mentions, modes, undo, uploads
 from hub.access import Actor, Forbidden, access_message
 from hub.database import Unavailable
+from hub.fitting import Gone
 from hub.http import HOUSE, UPLOAD, Form, House, Problem, as_problem, read_form
 from hub.i18n import LANGUAGES
 from hub.messages import Filled
@@ -72,7 +73,7 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
         return await _faster(request, actor, composer, kept, seen)
     except (CannotSend, Forbidden, OtherWords, Unavailable) as error:
         trouble, status = _said(request, actor, error)
-        composer = _renamed(composer, error)
+        composer = _mended(composer, error)
         seen = 0
     if not trouble:
         house.hub.bus.publish()
@@ -130,8 +131,10 @@ def _said(request: web.Request, actor: Actor, error: Exception) -> tuple[str, in
     return words_for(request, actor).sentence(known.detail), known.status
 
 
-def _renamed(composer: Composer, error: Exception) -> Composer:
-    """What was not sent because its id stands for something else gets another one."""
+def _mended(composer: Composer, error: Exception) -> Composer:
+    """What was not sent because its id stands for something else gets another one; who is not the customer any more is no recipient."""
+    if isinstance(error, Gone):
+        return structs.replace(composer, said=structs.replace(composer.said, to=""))
     return structs.replace(composer, client_id="") if isinstance(error, OtherWords) else composer
 
 
@@ -168,7 +171,7 @@ async def note(request: web.Request, actor: Actor) -> web.StreamResponse:
         await house.hub.db.write(composing.note, actor, number, composer.note, composer.client_id, _version(form))
     except (CannotSend, Forbidden, OtherWords, Unavailable) as error:
         trouble, status = _said(request, actor, error)
-        composer = structs.replace(_renamed(composer, error), trouble=trouble)
+        composer = structs.replace(_mended(composer, error), trouble=trouble)
         return await show_conversation(request, actor, number, composer, status)
     house.hub.bus.publish()
     return web.Response(status=303, headers={"Location": f"{beside(request.query).conversation(number)}&mode=note"})

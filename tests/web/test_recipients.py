@@ -8,8 +8,9 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import administration
+from hub import accounts, administration, drafts
 from hub.clock import now
+from hub.drafts import Content
 from hub.messages import Envelope, File, Message, Party, Reading
 from tests.fakes import until
 from tests.web.conftest import Page, Site
@@ -42,6 +43,11 @@ def given(page: Page) -> dict[str, str]:
     """What a browser sends: the fields of the form, and the chosen way, which stands outside of it."""
     (way,) = page.all("[name=via][checked]")
     return page.fields("#reply") | {"via": way.attributes["value"] or ""}
+
+
+async def begun(site: Site, number: int, content: Content) -> None:
+    """Anna has begun to write this."""
+    await site.write(lambda conn: drafts.put(conn, accounts.actor(conn, site.people["anna"]), number, "reply", content))
 
 
 async def mailbox(site: Site, *, box: str = "us@firm.example", port: int = 9, **more: Any) -> int:
@@ -103,6 +109,25 @@ async def test_a_recipient_who_is_not_theirs_any_more_is_a_409_and_the_text_stay
     assert "“at-home” is not the customer's address any more" in refused.words("#trouble")
     assert refused.one("#reply-text").text() == "Dear Kim"
     assert await went_to(site) == []
+    await anna.post(f"/c/{number}/reply", given(refused))
+    assert await went_to(site) == ["api:kunde"]
+
+
+async def test_a_draft_to_who_is_not_theirs_any_more_is_a_409_and_the_text_stays(site: Site) -> None:
+    number = await site.say("Hello")
+    await site.write(also, "api:at-home")
+    anna = await site.signed_in()
+    content = Content("Dear Kim", via=site.channel.config.id, to=("at-home",))
+    await begun(site, number, content)
+    assert (await anna.get(f"/c/{number}")).words("p[data-whom]") == "to at-home"
+    await site.write(lambda c: c.execute(sa.text("DELETE FROM identities WHERE id = 900")).rowcount)
+    page = await anna.get(f"/c/{number}")
+    assert page.words("p[data-whom]") == "to at-home"
+    refused = await anna.post(f"/c/{number}/reply", given(page))
+
+    assert (refused.status, refused.one("#reply-text").text()) == (409, "Dear Kim")
+    assert "“at-home” is not the customer's address any more" in refused.words("#trouble")
+    assert refused.words("p[data-whom]") == "to Katrin Vogel, kunde" and await went_to(site) == []
     await anna.post(f"/c/{number}/reply", given(refused))
     assert await went_to(site) == ["api:kunde"]
 
