@@ -34,8 +34,9 @@ LONGEST, MOST_FILES, MOST_ACTIONS = 200_000, 50, 20
 
 class Content(Struct, frozen=True):
     """What is in the box. ``via`` is a channel's id (0: the conversation's own); ``to`` and ``cc`` are as somebody has typed them
-    so far, as is ``bcc``; ``files`` are own uploads, or files of the message that this is ``about`` (the one that is answered or
-    forwarded, see `hub.fitting`); ``actions`` are what a saved reply wants done with it (see `hub.replies`).
+    so far, as is ``bcc``; ``sure``: ``to`` was shown as the customer's and nobody typed it; ``files`` are own uploads, or files of the
+    message that this is ``about`` (the one that is answered or forwarded, see `hub.fitting`); ``actions`` are what a saved reply wants
+    done with it (see `hub.replies`).
     """
 
     text: str = ""
@@ -48,6 +49,7 @@ class Content(Struct, frozen=True):
     bcc: tuple[str, ...] = ()
     how: How = "reply"
     about: int = 0
+    sure: bool = False
 
     @property
     def empty(self) -> bool:
@@ -63,6 +65,7 @@ class _Recipients(Struct, frozen=True):
     bcc: tuple[str, ...] = ()
     how: How = "reply"
     about: int = 0
+    sure: bool = False
 
 
 class Kept(Struct, frozen=True):
@@ -162,6 +165,7 @@ def _read(row: Any, files: tuple[FileView, ...]) -> Kept:
         said.bcc,
         said.how,
         said.about,
+        said.sure,
     )
     return Kept(row.conversation_id, row.mode, content, row.version, row.saved_at, row.ended_at, files)
 
@@ -256,6 +260,7 @@ def _clean(conn: Connection, actor: Actor, content: Content) -> Content:
         tuple(clean_line(line) for line in content.bcc[:50]),
         content.how,
         content.about,
+        content.sure,
     )
 
 
@@ -278,7 +283,7 @@ def _write(conn: Connection, actor: Actor, there: Kept, content: Content, versio
         if not conn.execute(_insert, made).rowcount:  # another tab was faster by a blink
             raise Newer(_hold(conn, actor, there.conversation_id, there.mode))
     moment = now()
-    said = _Recipients(content.to, content.cc, content.bcc, content.how, content.about)
+    said = _Recipients(content.to, content.cc, content.bcc, content.how, content.about, content.sure)
     row = {
         "text": content.text,
         "via": content.via,

@@ -50,6 +50,7 @@ class Before(Struct, frozen=True):
     bcc: tuple[str, ...] = ()
     how: Literal["reply", "forward"] = "reply"
     about: int = 0
+    sure: bool = False
 
 
 class Hold(Struct, frozen=True):

@@ -291,7 +291,7 @@ def _addressed(was: holds.Before, draft: Draft) -> holds.Before:
     to, cc, bcc = (tuple(p.address for p in parties) for parties in (draft.to, draft.cc, draft.bcc))
     subject = clean_line(draft.subject)
     was = msgspec.structs.replace(was, to=to, cc=cc, bcc=bcc, via=draft.via, subject=subject, actions=draft.actions)
-    return msgspec.structs.replace(was, how=draft.how, about=draft.about)
+    return msgspec.structs.replace(was, how=draft.how, about=draft.about, sure=draft.sure)
 
 
 def _moved_on(home: Current, draft: Draft, number: int, moment: int) -> None:

@@ -64,6 +64,7 @@ def take_back(conn: Connection, actor: Actor, message_id: int) -> Kept:
         hold.before.bcc,
         hold.before.how,
         hold.before.about,
+        hold.before.sure,
     )
     return drafts.bring_back(conn, actor, home.id, "reply", content)
 

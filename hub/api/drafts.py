@@ -36,12 +36,13 @@ class Draft(Struct, frozen=True):
     bcc: list[str]
     how: How
     about: str | None
+    sure: bool
 
 
 class NewDraft(Struct, forbid_unknown_fields=True):
     """All of a draft; without text and attachments there is none. ``version`` is the one it was made from: when another one has been
     saved since, the answer is 409. Without it whatever there is, is replaced. ``about`` is the message that is answered or forwarded
-    (``how``).
+    (``how``); ``sure``: the screen showed ``to`` as the customer's, so it has to be theirs still when it is sent from there.
     """
 
     text: Annotated[str, Meta(max_length=drafts.LONGEST)] = ""
@@ -55,6 +56,7 @@ class NewDraft(Struct, forbid_unknown_fields=True):
     bcc: Annotated[list[Line], Meta(max_length=50)] = []
     how: How = "reply"
     about: Id | None = None
+    sure: bool = False
 
 
 class DraftQuery(Struct, forbid_unknown_fields=True):
@@ -82,6 +84,7 @@ def shown(kept: Kept) -> Draft:
         list(content.bcc),
         content.how,
         shapes.name(content.about or None),
+        content.sure,
     )
 
 
@@ -119,6 +122,7 @@ async def put_draft(call: Call, id: int, mode: Mode, body: NewDraft) -> Draft:
         tuple(body.bcc),
         body.how,
         int(body.about or 0),
+        body.sure,
     )
     try:
         return shown(await call.hub.db.write(drafts.put, call.actor, id, mode, content, body.version))

@@ -31,7 +31,7 @@ LONGEST_QUOTE = 50_000
 
 class Written(Struct, frozen=True):
     """The recipients as they stand in the box. ``way`` is the chosen line of "Reply via": channel and address; ``was`` what the
-    page had put into ``to``.
+    page had put into ``to``; ``theirs`` what a draft had there as the customer's.
     """
 
     way: str = ""
@@ -42,6 +42,7 @@ class Written(Struct, frozen=True):
     subject: str = ""
     how: How = "reply"
     about: int = 0
+    theirs: str = ""
 
     @property
     def via(self) -> int:
@@ -70,6 +71,7 @@ def written(form: Form) -> Written:
         word(form, "subject", 500),
         "forward" if word(form, "how", 10) == "forward" else "reply",
         positive(word(form, "about", 20)),
+        word(form, "theirs", 450),
     )
 
 
@@ -83,7 +85,7 @@ def recipients(channels: Channels, said: Written) -> Recipients:
     if said.how == "forward":
         return Recipients(_parties(ready, said.to), cc, bcc)
     if said.to and (several or not address):
-        return Recipients(_parties(ready, said.to), cc, bcc)
+        return Recipients(_parties(ready, said.to), cc, bcc, said.to == said.theirs)
     if said.to and said.to not in (bare(address), address):
         raise Gone(f"“{said.to}” is not the customer's address any more. Nothing was sent: choose whom to write to.")
     return Recipients((Party(address),) if address else (), cc, bcc, bool(address))

@@ -134,7 +134,7 @@ def _said(request: web.Request, actor: Actor, error: Exception) -> tuple[str, in
 def _mended(composer: Composer, error: Exception) -> Composer:
     """What was not sent because its id stands for something else gets another one; who is not the customer any more is no recipient."""
     if isinstance(error, Gone):
-        return structs.replace(composer, said=structs.replace(composer.said, to=""))
+        return structs.replace(composer, said=structs.replace(composer.said, to="", theirs=""))
     return structs.replace(composer, client_id="") if isinstance(error, OtherWords) else composer
 
 

@@ -266,7 +266,8 @@ def _addressed(content: Content) -> Written:
     """Whom a draft goes to, as its form has it."""
     to, cc, bcc = (", ".join(bare(a) or a for a in some) for some in (content.to, content.cc, content.bcc))
     way = str(content.via) if content.via else ""
-    return Written(way, to, "", cc, bcc, content.subject, content.how, content.about)
+    theirs = to if content.sure else ""
+    return Written(way, to, "", cc, bcc, content.subject, content.how, content.about, theirs)
 
 
 def _mode(request: web.Request, opened: Opened, written: set[Mode]) -> Mode:

@@ -119,7 +119,7 @@ function adopt(there, which) {
     const fresh = $(`[data-compose=${draft.mode}]`, there), form = draft.form
     textOf(form).value = textOf(fresh).value
     if (draft.mode === 'reply') chooseWay(box, chosenWay(there)?.value)
-    for (const name of ['how', 'about', 'was', 'to', 'cc', 'bcc', 'subject']) if ($(`[name=${name}]`, form)) $(`[name=${name}]`, form).value = $(`[name=${name}]`, fresh).value
+    for (const name of ['how', 'about', 'theirs', 'was', 'to', 'cc', 'bcc', 'subject']) if ($(`[name=${name}]`, form)) $(`[name=${name}]`, form).value = $(`[name=${name}]`, fresh).value
     if (draft.mode === 'reply') { whom(box, form); const fold = $('.rcp details', form); if (fold) fold.open = $('.rcp details', fresh).open }
     for (const name of ['data-kept', 'data-acts']) $(`[${name}]`, form)?.replaceChildren(...$(`[${name}]`, fresh).children)
     draft.newer = null

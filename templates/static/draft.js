@@ -1,7 +1,7 @@
 // A draft: kept on the server, and on this device until the server has confirmed it.
 import { $, $$, body, tell, textOf } from './dom.js'
 import { action, chip, shown } from './files.js'
-import { chooseWay, chosenWay, whom } from './via.js'
+import { chooseWay, chosenWay, typedTo, whom } from './via.js'
 import { of } from './waiting.js'
 
 const SOON = 600, LATER = 5000, MOST_KEEPALIVE = 60000
@@ -36,6 +36,7 @@ export class Draft {
       for (const name of LISTS) said[name] = ($(`[name=${name}]`, this.form)?.value || '').split(/[,\n]/).map(s => s.trim()).filter(Boolean)
       said.how = $('[name=how]', this.form).value
       said.about = $('[name=about]', this.form).value || null
+      said.sure = said.how === 'reply' && !!said.to.length && ['was', 'theirs'].some(name => $(`[name=${name}]`, this.form).value === typedTo(this.form))
       said.subject = $('[name=subject]', this.form)?.value || ''
       said.attachments = values('file').sort((a, b) => a - b)
       said.actions = values('act')
@@ -81,7 +82,7 @@ export class Draft {
     const { form } = this, busy = this.busy
     clearTimeout(this.timer)
     this.round++
-    for (const input of $$('textarea,[name=cc],[name=bcc],[name=subject],[name=about]', form)) input.value = input.defaultValue = ''
+    for (const input of $$('textarea,[name=cc],[name=bcc],[name=subject],[name=about],[name=theirs]', form)) input.value = input.defaultValue = ''
     if (this.mode === 'reply') { $('[name=how]', form).value = 'reply'; $('[name=to]', form).value = $('[name=was]', form).value = ''; whom(this.box, form) }
     $$('[data-kept],[data-acts]', form).forEach(list => list.replaceChildren())
     textOf(form).required = true
@@ -223,6 +224,7 @@ export class Draft {
     $('[name=how]', this.form).value = kept.how || 'reply'
     $('[name=about]', this.form).value = kept.about || ''
     chooseWay(this.box, kept.via, plain.join(', '))
+    $('[name=theirs]', this.form).value = kept.sure ? plain.join(', ') : ''
     for (const name of LISTS) {
       const field = $(`[name=${name}]`, this.form)
       if (field && (kept[name]?.length || name !== 'to')) field.value = (kept[name] || []).map(a => a.replace(/^[a-z]\w*:/, '')).join(', ')

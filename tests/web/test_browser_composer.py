@@ -65,6 +65,7 @@ async def test_a_text_typed_a_blink_before_a_reload_is_back(chrome: Any, site: S
 
     assert await value(page) == "typed just n"
     await until(lambda: drafted(site, "typed just n"))
+    assert await counted(site, "drafts", "details LIKE '%\"sure\"_true%'") == 1  # nobody typed the recipient
     assert page.complaints == []
 
 

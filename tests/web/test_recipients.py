@@ -132,6 +132,23 @@ async def test_a_draft_to_who_is_not_theirs_any_more_is_a_409_and_the_text_stays
     assert await went_to(site) == ["api:kunde"]
 
 
+async def test_a_mails_draft_to_who_is_not_theirs_any_more_is_a_409_unless_somebody_typed_it(site: Site) -> None:
+    number = await mailbox(site)
+    await site.write(also, "email:old@home.example")
+    anna = await site.signed_in()
+    via = int(given(await anna.get(f"/c/{number}"))["via"].split()[0])
+    await begun(site, number, Content("Dear Kim", via=via, to=("old@home.example",), sure=True))
+    await site.write(lambda c: c.execute(sa.text("DELETE FROM identities WHERE id = 900")).rowcount)
+    page = await anna.get(f"/c/{number}")
+    assert page.fields("#reply")["to"] == "old@home.example"
+    refused = await anna.post(f"/c/{number}/reply", given(page))
+
+    assert (refused.status, refused.one("#reply-text").text()) == (409, "Dear Kim")
+    assert refused.fields("#reply")["to"] == "kim@home.example" and await went_to(site) == []
+    await anna.post(f"/c/{number}/reply", given(page) | {"to": "new@home.example"})
+    assert await went_to(site) == ["email:new@home.example"]
+
+
 async def test_a_mail_goes_to_what_was_typed_and_blind_copies_show_to_colleagues_only(site: Site) -> None:
     number = await mailbox(site)
     anna = await site.signed_in()
