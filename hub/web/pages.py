@@ -254,12 +254,19 @@ def _filled(
         shown = structs.replace(shown, said=_addressed(reply.content))
     if note and not (composer.back and composer.mode == "note"):
         shown = structs.replace(shown, note=note.content.text)
-    if taken is not None and (shown.said.about, shown.said.how) != (taken.said.about, taken.said.how):
-        # what stood in the box already goes before what is taken up
-        text = shown.text.rstrip() + taken.text if shown.text.strip() else taken.text
-        own = tuple(f for f in shown.kept if shown.said.about == 0)
-        shown = structs.replace(shown, text=text, said=taken.said, kept=(*own, *taken.files))
-    return shown
+    return shown if taken is None else _with(shown, taken)
+
+
+def _with(shown: Composer, taken: Taken) -> Composer:
+    """The box with an entry taken up: the recipients are the entry's; what stood there already goes before its words and files, which
+    are not added a second time.
+    """
+    if (shown.said.about, shown.said.how) == (taken.said.about, taken.said.how):
+        typed = shown.said.to if taken.said.how == "forward" else ""  # a forward names nobody by itself
+        return structs.replace(shown, said=structs.replace(taken.said, to=taken.said.to or typed))
+    text = shown.text.rstrip() + taken.text if shown.text.strip() else taken.text
+    own = tuple(f for f in shown.kept if shown.said.about == 0)
+    return structs.replace(shown, text=text, said=taken.said, kept=(*own, *taken.files))
 
 
 def _addressed(content: Content) -> Written:

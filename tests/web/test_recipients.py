@@ -181,6 +181,19 @@ async def test_a_mail_is_answered_to_all_without_ourselves(site: Site) -> None:
     assert "sandbox" in source.headers["Content-Security-Policy"]
 
 
+async def test_reply_after_reply_to_all_takes_the_copies_away_and_the_other_way_round(site: Site) -> None:
+    number = await mailbox(site)
+    anna = await site.signed_in()
+    (mail,) = await rows(site, "SELECT id FROM messages")
+    cc = ("boss@home.example", "lawyer@law.example")
+    for there, mode, then in ((cc, "reply", ""), ((), "all", ", ".join(cc))):
+        await begun(site, number, Content("Private words", to=("kim@home.example",), cc=there, about=mail[0]))
+        taken = await anna.get(f"/c/{number}?mode={mode}&to={mail[0]}")
+
+        assert (taken.fields("#reply")["cc"], taken.one("#reply-text").text()) == (then, "Private words")
+        assert taken.fields("#reply")["to"] == "kim@home.example"
+
+
 async def test_a_forward_quotes_the_mail_and_asks_for_whom(site: Site) -> None:
     number = await mailbox(site)
     anna, jonas = await site.signed_in(), await site.signed_in("jonas@firm.example")
