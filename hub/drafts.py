@@ -69,7 +69,7 @@ class _Recipients(Struct, frozen=True):
 
 
 class Kept(Struct, frozen=True):
-    """A draft as it is kept. ``version`` 0: there never was one."""
+    """A draft as it is kept. ``version`` 0: there never was one; ``uploads``: which of the files are the writer's own."""
 
     conversation_id: int
     mode: Mode
@@ -78,6 +78,7 @@ class Kept(Struct, frozen=True):
     saved_at: int = 0
     ended_at: int | None = None
     files: tuple[FileView, ...] = ()
+    uploads: frozenset[int] = frozenset()
 
     @property
     def alive(self) -> bool:
@@ -118,6 +119,7 @@ def _kept(conn: Connection, condition: sa.ColumnElement[bool], held: bool = Fals
         statement = statement.with_for_update()
     rows = conn.execute(statement).all()
     files: dict[tuple[int, int, str], list[FileView]] = {}
+    own: set[int] = set()
     about = {(row.employee_id, row.conversation_id, row.mode): _recipients(row).about for row in rows}
     a = attachments.c
     if rows:
@@ -145,14 +147,15 @@ def _kept(conn: Connection, condition: sa.ColumnElement[bool], held: bool = Fals
             key = (row[0], row[1], row[2])
             if row.message_id in (None, about.get(key)):  # others were sent meanwhile
                 files.setdefault(key, []).append(FileView(*list(row)[4:]))
-    return [_read(row, tuple(files.get((row.employee_id, row.conversation_id, row.mode), ()))) for row in rows]
+                own |= {row.id} if row.message_id is None else set()
+    return [_read(row, tuple(files.get((row.employee_id, row.conversation_id, row.mode), ())), own) for row in rows]
 
 
 def _recipients(row: Any) -> _Recipients:
     return msgspec.json.decode(row.details, type=_Recipients) if row.details else _Recipients()
 
 
-def _read(row: Any, files: tuple[FileView, ...]) -> Kept:
+def _read(row: Any, files: tuple[FileView, ...], own: set[int]) -> Kept:
     said = _recipients(row)
     content = Content(
         row.text,
@@ -167,7 +170,8 @@ def _read(row: Any, files: tuple[FileView, ...]) -> Kept:
         said.about,
         said.sure,
     )
-    return Kept(row.conversation_id, row.mode, content, row.version, row.saved_at, row.ended_at, files)
+    uploads = frozenset(f.id for f in files if f.id in own)
+    return Kept(row.conversation_id, row.mode, content, row.version, row.saved_at, row.ended_at, files, uploads)
 
 
 def of_conversation(conn: Connection, actor: Actor, conversation_id: int) -> dict[Mode, Kept]:

@@ -265,7 +265,8 @@ def _with(shown: Composer, taken: Taken) -> Composer:
         typed = shown.said.to if taken.said.how == "forward" else ""  # a forward names nobody by itself
         return structs.replace(shown, said=structs.replace(taken.said, to=taken.said.to or typed))
     text = shown.text.rstrip() + taken.text if shown.text.strip() else taken.text
-    own = tuple(f for f in shown.kept if shown.said.about == 0)
+    there = shown.drafts.get("reply")
+    own = tuple(f for f in shown.kept if there is not None and f.id in there.uploads)
     return structs.replace(shown, text=text, said=taken.said, kept=(*own, *taken.files))
 
 

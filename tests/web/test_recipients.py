@@ -8,10 +8,11 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import accounts, administration, drafts
+from hub import accounts, administration, drafts, uploads
 from hub.clock import now
 from hub.drafts import Content
 from hub.messages import Envelope, File, Message, Party, Reading
+from hub.uploads import Upload
 from tests.fakes import until
 from tests.web.conftest import Page, Site
 
@@ -192,6 +193,22 @@ async def test_reply_after_reply_to_all_takes_the_copies_away_and_the_other_way_
 
         assert (taken.fields("#reply")["cc"], taken.one("#reply-text").text()) == (then, "Private words")
         assert taken.fields("#reply")["to"] == "kim@home.example"
+
+
+async def test_a_forward_keeps_ones_own_files_and_drops_those_of_another_mail(site: Site) -> None:
+    number = await mailbox(site)
+    anna = await site.signed_in()
+    ((mail, plan),) = await rows(site, "SELECT message_id, id FROM attachments")
+    mine = (await site.write(uploads.keep, site.people["anna"], [Upload("mine.pdf", "application/pdf", 5, "0" * 64)]))[
+        0
+    ]
+    await begun(site, number, Content("Look", how="forward", about=mail, files=(plan, mine)))
+    for mode, then in (("forward", ["plan.pdf", "mine.pdf"]), ("reply", ["mine.pdf"])):
+        page = await anna.get(f"/c/{number}?mode={mode}&to={mail}")
+        assert [box.text().strip() for box in page.all("[data-kept] .trunc")] == then
+    await begun(site, number, Content("Look", about=mail, files=(mine,)))
+    page = await anna.get(f"/c/{number}?mode=forward&to={mail}")
+    assert [box.text().strip() for box in page.all("[data-kept] .trunc")] == ["mine.pdf", "plan.pdf"]
 
 
 async def test_a_forward_quotes_the_mail_and_asks_for_whom(site: Site) -> None:
