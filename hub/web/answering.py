@@ -124,7 +124,11 @@ class Taken(Struct, frozen=True):
 
 
 def take_up(mode: str, message: MessageView, channels: Channels, found: Sequence[Choice], when: When) -> Taken:
-    """An answer to the sender, to everybody, a forward, or the same words by another way."""
+    """An answer to the sender, to everybody, a forward, or the same words by another way; after a forward all go on with whom it was
+    shown to.
+    """
+    if message.direction == "out" and message.details.forwarded and mode != "forward":
+        return _shown_on(mode, message, found)
     whom = [message.sender] if message.direction == "in" else [address for address, _ in message.details.to]
     said = Written(f"{message.channel_id or 0} {whom[0] if whom else ''}".rstrip(), about=message.id)
     if len(whom) > 1 or not any(way.key == said.way for way in found):
@@ -136,16 +140,28 @@ def take_up(mode: str, message: MessageView, channels: Channels, found: Sequence
             structs.replace(said, way=other.key if other else "", to="", subject=subject), message.text, message.files
         )
     if mode == "forward":
-        mailbox = next((w for w in found if w.cc and w.id == message.channel_id), None)
-        mailbox = mailbox or next((w for w in found if w.cc), None)
-        way = f"{mailbox.id}" if mailbox else ""
         subject = forwarded(message.subject, when.words)
         files = tuple(f for f in message.files if not f.inline_id)
-        said = structs.replace(said, way=way, subject=subject, how="forward")
+        said = structs.replace(said, way=_mailbox(message, found), subject=subject, how="forward")
         return Taken(said, quoted(message, when), files)
     if mode == "all":
         said = structs.replace(said, cc=", ".join(bare(a) for a in everybody_else(message, own(channels))))
     return Taken(said)
+
+
+def _shown_on(mode: str, message: MessageView, found: Sequence[Choice]) -> Taken:
+    """To those who were shown something by a forward: they are not the customer, who is not answered by it."""
+    to, cc = (", ".join(bare(a) for a, _ in some) for some in (message.details.to, message.details.cc))
+    said = Written(_mailbox(message, found), to, subject=message.subject, how="forward", about=message.id)
+    if mode == "again":
+        return Taken(structs.replace(said, cc=cc), message.text, message.files)
+    return Taken(structs.replace(said, cc=cc) if mode == "all" else said)
+
+
+def _mailbox(message: MessageView, found: Sequence[Choice]) -> str:
+    """The way a forward takes: by the channel the message came by, else by any that carries mail."""
+    ids = [way.id for way in found if way.cc]
+    return str(message.channel_id if message.channel_id in ids else ids[0]) if ids else ""
 
 
 def own(channels: Channels) -> frozenset[str]:

@@ -234,6 +234,28 @@ async def test_a_forward_quotes_the_mail_and_asks_for_whom(site: Site) -> None:
     assert (await anna.get(f"/c/{number}?mode=forward&to=99999")).status == 404
 
 
+async def test_what_is_added_to_a_forward_is_a_forward_and_the_customer_still_waits(site: Site) -> None:
+    number = await mailbox(site)
+    anna = await site.signed_in()
+    page = await anna.get(f"/c/{number}?mode=forward&to={(await rows(site, 'SELECT id FROM messages'))[0][0]}")
+    supplier = {"to": "s@supplier.example", "cc": "chief@supplier.example"}
+    page = await anna.post(f"/c/{number}/reply", given(page) | supplier | {"text": "internal"})
+    links = {a.text().strip(): (a.attributes["href"] or "").partition("#")[0] for a in page.all(".card.out .menu a")}
+    for name, cc, text in (("Reply", "", ""), ("Reply to all", supplier["cc"], "")):
+        taken = await anna.get(links[name])
+        fields = given(taken)
+        assert (fields["how"], fields["to"], fields["cc"], fields["text"]) == ("forward", supplier["to"], cc, text)
+        assert fields["subject"] == "Fwd: My parcel"
+    await anna.post(f"/c/{number}/reply", given(await anna.get(links["Reply"])) | {"text": "One more thing"})
+
+    assert (await went_to(site))[2:] == ["email:s@supplier.example"]
+    assert await rows(site, "SELECT address FROM participants WHERE address LIKE '%supplier%'") == []
+    assert (await rows(site, "SELECT waiting_since FROM conversations"))[0][0]
+    again = given(await anna.get(links["Reply"].replace("mode=reply", "mode=again")))
+    assert (again["how"], again["to"], again["cc"]) == ("forward", *supplier.values())
+    assert again["text"] == "internal"
+
+
 async def test_what_failed_can_be_said_another_way(site: Site) -> None:
     number = await mailbox(site)
     await site.write(also, "api:kim", 901)
