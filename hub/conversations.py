@@ -135,6 +135,13 @@ def lock_one(conn: Connection, conversation_id: int) -> Current | None:
     return Current(*row) if row else None
 
 
+def was_deleted(conn: Connection, conversation_id: int) -> bool:
+    """Is it closed because all that was said in it was deleted?"""
+    c = conversations.c
+    closed = sa.select(c.id).where(c.id == conversation_id, c.status == "closed", c.closed_as == "deleted")
+    return conn.execute(closed).first() is not None
+
+
 def look_at(conn: Connection, ids: Sequence[int]) -> dict[int, Current]:
     """Conversations by id as they are now; nobody holds them."""
     rows = conn.execute(sa.select(*_COLUMNS).where(among(conversations.c.id, ids)))

@@ -17,8 +17,9 @@ from sqlalchemy.engine import Connection
 
 from hub.access import Actor, access_conversation, access_message, require, visible
 from hub.clock import now
+from hub.conversations import was_deleted
 from hub.fitting import How
-from hub.outbox import CannotSend, NotFound
+from hub.outbox import CannotSend, Deleted, NotFound
 from hub.sql import among, insert_rows, is_postgres
 from hub.tables import attachments, conversations, draft_files, drafts
 from hub.text import clean, clean_line, preview
@@ -103,13 +104,15 @@ def _mine(actor: Actor, conversation_id: int) -> sa.ColumnElement[bool]:
 
 
 def allowed(conn: Connection, actor: Actor, conversation_id: int, mode: Mode) -> None:
-    """May they write in this mode there? Raises `NotFound`, `access.Forbidden`."""
+    """May they write in this mode there? Raises `NotFound`, `access.Forbidden`, `CannotSend`."""
     require(actor, mode)
     home = access_conversation(conn, actor, conversation_id)
     if home is None:
         raise NotFound
     if home.merged_into is not None:
         raise CannotSend(f"This conversation was merged into #{home.merged_into}; work there.")
+    if was_deleted(conn, conversation_id):
+        raise Deleted
 
 
 # ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -227,12 +230,12 @@ def put(
 ) -> Kept:
     """Keep what is in the box; an empty box is no draft. ``version`` is what the writer began with (None: whatever there is).
 
-    The same content again is the same version. Raises `Newer`, `NotFound`, `access.Forbidden`.
+    The same content again is the same version. Raises `Newer`, `NotFound`, `access.Forbidden`, `CannotSend`.
     """
-    allowed(conn, actor, conversation_id, mode)
     if is_postgres(conn):  # before the draft's own row, as those who send do (see `hub.store` for the order of locks)
         near = sa.select(conversations.c.id).where(conversations.c.id == conversation_id)
         conn.execute(near.with_for_update(read=True, key_share=True))
+    allowed(conn, actor, conversation_id, mode)  # behind the lock: it may be deleted just now
     content = _clean(conn, actor, content)
     there = _hold(conn, actor, conversation_id, mode)
     if there.version and there.content == content and (there.alive or content.empty):

@@ -24,7 +24,7 @@ from hub.delivery import Delivery
 from hub.feed import Feed
 from hub.fitting import Gone
 from hub.ingest import Ingest
-from hub.outbox import CannotSend, NotFound
+from hub.outbox import CannotSend, Deleted, NotFound
 from hub.repeats import OtherWords
 
 log = logging.getLogger(__name__)
@@ -89,6 +89,7 @@ _TITLES = {
     405: "Wrong method",
     408: "Too slow",
     409: "Conflict",
+    410: "Deleted",
     413: "Too large",
     415: "Wrong content type",
     422: "Cannot be done",
@@ -115,6 +116,8 @@ def as_problem(error: BaseException) -> Problem | None:
         return Problem(403, str(error))
     if isinstance(error, Gone):
         return Problem(409, str(error))
+    if isinstance(error, Deleted):
+        return Problem(410, str(error))
     if isinstance(error, CannotSend):
         return Problem(422, str(error))
     if isinstance(error, OtherWords):

@@ -46,6 +46,13 @@ class NotFound(Exception):
     """It does not exist, or not for this employee."""
 
 
+class Deleted(CannotSend):
+    """Everything that was said there was deleted: nothing is written there until the customer writes again or somebody opens it."""
+
+    def __init__(self) -> None:
+        super().__init__("This conversation was deleted; nothing can be written there any more.")
+
+
 class Stale(Exception):
     """Somebody else answered meanwhile; ``newer`` are the ids of what this screen has not seen."""
 
@@ -71,7 +78,7 @@ def reply(
     assert home is not None
     if earlier := _earlier(conn, actor, draft, home.id):
         return earlier, False
-    _refuse_merged(home)
+    _refuse_over(conn, home)
     _refuse_stale(conn, actor, home, draft)
     channel = _channel(channels, draft.via or home.channel_id)
     to = _whom(conn, home, channel, draft)
@@ -126,7 +133,7 @@ def note(conn: Connection, actor: Actor, conversation_id: int, text: str, client
     assert home is not None
     if earlier := _earlier(conn, actor, draft, home.id):
         return earlier, False
-    _refuse_merged(home)
+    _refuse_over(conn, home)
     number, told = allocate(conn, "ids", 2)
     details, asked = mentions.asked_by(directory.current(conn), actor.id, draft.text)
     row = _row(number, actor, home, None, draft, (), "note") | {"details": details}
@@ -147,9 +154,11 @@ def _earlier(conn: Connection, actor: Actor, draft: Draft, home: int | None) -> 
         raise CannotSend("This message was taken back. Send it again as a new one.") from error
 
 
-def _refuse_merged(home: Current) -> None:
+def _refuse_over(conn: Connection, home: Current) -> None:
     if home.merged_into is not None:
         raise CannotSend(f"This conversation was merged into #{home.merged_into}; work there.")
+    if home.status == "closed" and conversations.was_deleted(conn, home.id):
+        raise Deleted
 
 
 def _refuse_stale(conn: Connection, actor: Actor, home: Current, draft: Draft) -> None:

@@ -224,11 +224,10 @@ def erase_conversation(conn: Connection, conversation_id: int, actor_id: int) ->
     homes = [conversation_id, *conn.execute(merged).scalars()]
     _lock(conn, journal, among(journal.c.id, _envelopes(conn, homes)))
     _lock(conn, deliveries, among(deliveries.c.conversation_id, homes))
-    _lock(conn, conversations, among(c.id, homes))
+    _lock(conn, conversations, among(c.id, homes), whole=True)
     blobs, envelopes = _erase_envelopes(conn, homes)
     count, names = _erase_messages(conn, homes)
     _erase_homes(conn, homes)
-    conn.execute(sa.update(conversations).where(c.id == conversation_id).values(closed_as="deleted"))
     conn.execute(sa.update(happened).where(among(happened.c.conversation_id, homes)).values(shown=False))
     customer = conn.execute(sa.select(c.customer_id).where(c.id == conversation_id)).scalar()
     data = {"messages": count}
@@ -258,13 +257,15 @@ def _hold(conn: Connection, customer_id: int) -> tuple[list[int], list[str], lis
     theirs = sa.select(identities.c.address).where(among(identities.c.customer_id, people))
     addresses = list(conn.execute(theirs).scalars())
     identity.lock(conn, addresses)
-    _lock(conn, conversations, among(c.customer_id, people))
+    _lock(conn, conversations, among(c.customer_id, people), whole=True)
     return people, addresses, _conversations(conn, people)
 
 
-def _lock(conn: Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> None:
+def _lock(conn: Connection, table: sa.Table, condition: sa.ColumnElement[bool], whole: bool = False) -> None:
+    """``whole``: also against what is only about to point there, such as a draft."""
     if is_postgres(conn):
-        conn.execute(sa.select(table.c.id).where(condition).order_by(table.c.id).with_for_update(key_share=True)).all()
+        rows = sa.select(table.c.id).where(condition).order_by(table.c.id)
+        conn.execute(rows.with_for_update(key_share=not whole)).all()
 
 
 def _erase_envelopes(conn: Connection, homes: Sequence[int]) -> tuple[set[str], int]:
@@ -319,6 +320,7 @@ def _erase_homes(conn: Connection, homes: Sequence[int]) -> None:
             reason="",
             status="closed",
             closed_at=moment,
+            closed_as=sa.case((c.merged_into.is_(None), "deleted"), else_=c.closed_as),
             waiting_since=None,
             snoozed_until=None,
             unread=0,

@@ -44,6 +44,11 @@ function chose(mode) {
   fetch(`/c/${number}/mode`, { method: 'POST', body: new URLSearchParams({ mode }), keepalive: true, headers: { 'X-Hub': 'part' } }).catch(() => {})
 }
 
+/** What was said there is gone, so nothing that may quote it is kept, on the server or here. */
+function forget(deleted) {
+  if (deleted === number) for (const draft of drafts.values()) draft.forget()
+}
+
 function decide(wish) {
   if (!wish) return
   $('#newer', box).hidden = true
@@ -165,6 +170,7 @@ export function start() {
   }, true)
   document.addEventListener('hub:opened', event => begin(event.detail.section, event.detail.number))
   document.addEventListener('hub:left', end)
+  document.addEventListener('hub:deleted', event => forget(event.detail))
   document.addEventListener('hub:sending', event => before(event.detail))
   document.addEventListener('hub:sent', event => sent(event.detail))
   document.addEventListener('hub:back', event => back(event.detail))

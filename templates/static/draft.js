@@ -108,6 +108,15 @@ export class Draft {
     this.changed()
   }
 
+  /** Its conversation was deleted: it is saved nowhere any more. */
+  forget() {
+    clearTimeout(this.timer)
+    this.round++
+    this.saved = this.content()
+    localStorage.removeItem(this.key)
+    sessionStorage.removeItem(this.key)
+  }
+
   get dirty() { return this.content() !== this.saved }
 
   changed() {
@@ -146,6 +155,7 @@ export class Draft {
     const said = answer.ok || answer.status === 409 ? await answer.json() : null, kept = said?.draft || said
     if (round !== this.round) { if (kept) this.version = kept.version; return true }
     if (answer.status === 409) { this.conflict(kept); return false }
+    if (answer.status === 410) { this.forget(); return true }
     if (!kept) return this.failed()
     this.version = kept.version
     this.saved = content

@@ -61,7 +61,9 @@ export function start() {
   })
   document.addEventListener('hub:hint', event => {
     const here = open()
-    const gone = event.detail.kind === 'conversation.deleted', writing = $$('#composer textarea').some(t => t.value)
+    const gone = event.detail.kind === 'conversation.deleted'
+    if (gone) tell('hub:deleted', event.detail.conversation)
+    const writing = $$('#composer textarea').some(t => t.value)
     if (here && event.detail.conversation === here.number && (gone || (event.detail.kind === 'conversation.merged' && !writing))) tell('hub:go', { url: `${location.origin}/c/${here.number}?${here.section.dataset.in}` })
   })
   document.addEventListener('hub:again', () => { if (open()) refreshConversation() })

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from adapters.api import Channel as Api
-from hub import accounts, replies
+from hub import accounts, privacy, replies
 from tests.fakes import lacking, until
 from tests.web.conftest import Site, running
 from tests.web.test_browser import (  # noqa: F401 - fixtures
@@ -309,3 +309,25 @@ def _second_channel(conn: Any, site: Site) -> None:
             " SELECT 900, customer_id, 'email:kunde@posteo.example', 'kunde@posteo.example', 1 FROM conversations"
         )
     )
+
+
+async def test_what_was_typed_about_a_deleted_conversation_is_kept_nowhere(chrome: Any, site: Site) -> None:  # noqa: F811
+    number = await site.say("zebra")
+    page = await opened(chrome, site, number)
+    await page.fill("#reply-text", "You said zebra")
+    await until(lambda: drafted(site, "You said zebra"))
+    await page.fill("#reply-text", "You said zebra, and I")
+    await site.write(privacy.erase_conversation, number, site.people["anna"])
+    site.server.hub.bus.publish()
+    await until_true(
+        page, "() => document.querySelector('.sub .chip.bad') && !document.querySelector('#reply-text').value"
+    )
+
+    kept = "JSON.stringify([localStorage, sessionStorage])"
+    assert "zebra" not in await page.evaluate(kept)
+    local = """n => localStorage.setItem(`draft:${document.body.dataset.me}:${n}:reply`,
+      JSON.stringify({ content: JSON.stringify({ text: 'zebra', attachments: [] }), version: 1 }))"""
+    await page.evaluate(local, number)
+    await page.reload()
+    await until_true(page, "() => !JSON.stringify(localStorage).includes('zebra')")
+    assert await counted(site, "drafts") == 0
