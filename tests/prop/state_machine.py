@@ -60,6 +60,7 @@ from hub.messages import Envelope, Reading
 from hub.migrations import upgrade
 from hub.parcel import Parcel
 from hub.receipts import RANK
+from hub.repeats import OtherWords
 from hub.sandbox import Sandbox
 from hub.secretbox import SecretBox, load_keys
 from hub.tables import conversations, deliveries
@@ -134,6 +135,7 @@ class Machine(Promises, RuleBasedStateMachine):
         #: what it was sending when it died
         self.lost_parcels: list[Parcel] = []
         self.replies: dict[str, int] = {}
+        self.homes: dict[str, int] = {}
         #: idempotency key → the provider's id; the provider's id → the best state it told
         self.keys: dict[str, str] = {}
         self.sent: set[str] = set()
@@ -234,13 +236,18 @@ class Machine(Promises, RuleBasedStateMachine):
 
     @rule(pick=NUMBERS, act=st.integers(0, 5))
     def reply(self, pick: int, act: int) -> None:
-        """An answer; the same act twice is one message."""
+        """An answer; the same act twice is one message, in another conversation it is refused."""
         number = self._conversation(pick)
         if number is None:
             return
         draft = outbox.Draft(f"answer {act}", f"act-{act}")
         work = self.hub.db.write(outbox.reply, self.base.actor, self.hub.channels, 0, number, draft)
-        made, fresh = self.do(work)
+        try:
+            made, fresh = self.do(work)
+        except OtherWords:
+            assert self.homes.get(draft.client_id, number) != number, "a repeat was taken for something else"
+            return
+        self.homes.setdefault(draft.client_id, number)
         assert fresh == (draft.client_id not in self.replies), "an act became two messages, or none"
         assert self.replies.setdefault(draft.client_id, made) == made
 

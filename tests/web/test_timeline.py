@@ -34,7 +34,7 @@ async def test_every_kind_of_entry_has_its_form_and_a_name_with_channel_sender_a
     assert re.fullmatch(r"E-mail from Katrin Vogel, \d+ \w+ \d+, \d\d:\d\d UTC", named("mail"))
     assert named("call").startswith("Incoming call, answered by Anna Becker, Katrin Vogel, ")
     assert named("missed").startswith("Missed call, Katrin Vogel, ")
-    assert named("visit").startswith("Technician visit · Anna Becker, Katrin Vogel, ")
+    assert named("visit").startswith("Technician visit · Anna Becker, Visit, Katrin Vogel, ")
     assert named("note").startswith("Internal note by Anna Becker, ")
     assert named("bubble").startswith("Whatsapp from Katrin Vogel, ")
     assert named("chat").startswith("Chat from Katrin Vogel, ")
