@@ -348,9 +348,17 @@ def sent(
 
 
 def bring_back(conn: Connection, actor: Actor, conversation_id: int, mode: Mode, content: Content) -> Kept:
-    """Put what was taken back into the draft, before whatever has been written there meanwhile."""
+    """Put what was taken back into the draft, before whatever has been written there meanwhile.
+
+    Raises `CannotSend` where one of them is a forward, which goes to others than the customer, and the other one is not.
+    """
     there = _hold(conn, actor, conversation_id, mode)
     now_there = there.content if there.alive else Content()
+    if not now_there.empty and not _joinable(content, now_there):
+        raise CannotSend(
+            f"What is being written in #{conversation_id} and this cannot become one text: one of them is a forward."
+            " Send or discard it first."
+        )
     parts = [part for part in (content.text, now_there.text) if part.strip()]
     both = msgspec.structs.replace(
         content,
@@ -359,6 +367,11 @@ def bring_back(conn: Connection, actor: Actor, conversation_id: int, mode: Mode,
         actions=tuple(dict.fromkeys((*content.actions, *now_there.actions))),
     )
     return _write(conn, actor, there, both, there.version + 1)
+
+
+def _joinable(one: Content, other: Content) -> bool:
+    """Do both go to the customer, or show the same message to somebody?"""
+    return one.how == other.how and (one.how == "reply" or one.about == other.about)
 
 
 def prune(conn: Connection) -> int:

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import drafts, fitting, outbox, privacy, undo, ways
+from hub import drafts, fitting, merging, outbox, privacy, undo, ways
 from hub.fitting import Draft
 from hub.messages import Details, File, Party
 from tests.core.conftest import Rig, message
@@ -160,6 +160,38 @@ async def test_a_file_of_another_message_is_nobodys_to_send(rig: Rig) -> None:
     for about in (0, 12345):
         with pytest.raises(outbox.CannotSend, match="do not exist"):
             await desk.send(Draft("x", "x", files=(file,), about=about))
+
+
+async def test_an_answer_taken_back_is_not_joined_with_a_forward(rig: Rig) -> None:
+    desk = await mailbox(rig)
+    mail, file = (await rig.rows("SELECT message_id, id FROM attachments"))[0].values()
+    number = await desk.send(Draft("Dear Kim", "x"), wait=60)
+    content = drafts.Content("She is difficult", to=("s@supplier.example",), how="forward", about=mail, files=(file,))
+    await rig.hub.db.write(drafts.put, desk.actor, desk.home, "reply", content)
+    with pytest.raises(outbox.CannotSend, match="one of them is a forward"):
+        await rig.hub.db.write(undo.take_back, desk.actor, number)
+
+    assert (await rig.hub.db.read(drafts.one, desk.actor, desk.home, "reply")).content == content
+    assert await rig.count("deliveries") == 1
+    await rig.hub.db.write(drafts.discard, desk.actor, desk.home, "reply")
+    kept = await rig.hub.db.write(undo.take_back, desk.actor, number)
+    assert (kept.content.text, kept.content.how, kept.files) == ("Dear Kim", "reply", ())
+
+
+async def test_two_conversations_are_not_merged_over_an_answer_and_a_forward(rig: Rig) -> None:
+    desk = await mailbox(rig)
+    mail, first = (await rig.rows("SELECT id, conversation_id FROM messages"))[0].values()
+    await rig.hub.db.write(_did, "UPDATE conversations SET status = 'closed', closed_at = 1")
+    await desk.hear("email:kim@home.example", kind="email", subject="Another question")
+    assert desk.home != first
+    forward = drafts.Content("She is difficult", how="forward", about=mail)
+    await rig.hub.db.write(drafts.put, desk.actor, first, "reply", forward)
+    await rig.hub.db.write(drafts.put, desk.actor, desk.home, "reply", drafts.Content("Dear Kim"))
+    with pytest.raises(outbox.CannotSend, match="one of them is a forward"):
+        await rig.hub.db.write(merging.merge, desk.actor, first, desk.home)
+
+    for number, text in ((first, "She is difficult"), (desk.home, "Dear Kim")):
+        assert (await rig.hub.db.read(drafts.one, desk.actor, number, "reply")).content.text == text
 
 
 @pytest.mark.parametrize("whole", [False, True])
