@@ -75,6 +75,10 @@ class Blobs:
             found.append({name for name in names if _NAME.fullmatch(name)})
         return [names for names in found if names]
 
+    def tidy(self) -> int:
+        """Remove what a crash left: parts that were never finished, and small pictures of blobs that are gone; how many. Blocking."""
+        return sum(_tidied(path) for folder in sorted(self.folder.iterdir()) for path in folder.iterdir())
+
     def remove(self, names: Iterable[str]) -> list[str]:
         """Remove blobs that nobody needs, but for those younger than `GRACE`; which are gone now. Blocking."""
         return [name for name in sorted(names) if _removed(self.path(name))]
@@ -107,8 +111,18 @@ def _removed(path: Path) -> bool:
     if _young(aside):  # put again between the look and the grasp
         aside.replace(path)
         return False
+    path.with_suffix(".small").unlink(
+        missing_ok=True
+    )  # before the blob: a crash between leaves nothing that nobody looks for
     aside.unlink()
-    path.with_suffix(".small").unlink(missing_ok=True)
+    return True
+
+
+def _tidied(path: Path) -> bool:
+    lost = path.suffix == ".small" and not path.with_suffix("").exists()
+    if not (lost or path.name.startswith(".")) or _young(path):
+        return False
+    path.unlink(missing_ok=True)
     return True
 
 

@@ -390,7 +390,7 @@ def scrub_file(conn: Connection) -> None:
 
 async def sweep_blobs(hub: Hub) -> int:
     """Remove files that nobody needs any more (left by an erase, or by a crash before the commit); how many."""
-    removed = 0
+    removed = await asyncio.to_thread(hub.blobs.tidy)
     for names in await asyncio.to_thread(hub.blobs.old):
         free = await hub.db.read(unused, names)
         removed += len(await asyncio.to_thread(hub.blobs.remove, free))

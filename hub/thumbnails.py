@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import secrets
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 
 import hub
 from hub.blobs import Blobs
+
+log = logging.getLogger(__name__)
 
 #: Pictures below this (bytes) are shown as they are, and how long making one may take (seconds).
 SMALL_ENOUGH, DEADLINE = 30_000, 20.0
@@ -60,7 +63,20 @@ def _environment() -> dict[str, str]:
 
 
 async def _make(source: Path, made: Path) -> None:
+    """Try it. A machine that is too slow or too full now may do it another time; what the worker refuses is never tried again."""
     part = made.with_name(f".{secrets.token_hex(8)}")
+    try:
+        async with asyncio.timeout(DEADLINE):
+            done = await _work(source, part)
+        await asyncio.to_thread(_keep, source, part if done else None, made)
+    except OSError as error:  # TimeoutError is one
+        log.warning("no small picture could be made of %s: %s", source, error or "it took too long")
+    finally:
+        part.unlink(missing_ok=True)  # at once: who is cancelled waits for nothing
+
+
+async def _work(source: Path, part: Path) -> bool:
+    """Did the process make it? Raises OSError; the process never outlives the call."""
     worker = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-P", "-m", "hub.thumbnail_worker", str(source), str(part)),
@@ -68,16 +84,11 @@ async def _make(source: Path, made: Path) -> None:
         env=_environment(),
     )
     try:
-        async with asyncio.timeout(DEADLINE):
-            done = await worker.wait() == 0
-    except TimeoutError:
-        done = False
+        return await worker.wait() == 0
     finally:
         if worker.returncode is None:
             worker.kill()
-            await worker.wait()
-    await asyncio.to_thread(_keep, source, part if done else None, made)
-    await asyncio.to_thread(part.unlink, missing_ok=True)
+            await asyncio.shield(worker.wait())
 
 
 def _keep(source: Path, part: Path | None, made: Path) -> None:

@@ -85,3 +85,64 @@ async def test_with_the_picture_its_small_one_goes(blobs: Blobs, monkeypatch: py
     assert blobs.remove([name]) == [name]
     assert not made.exists()
     assert await Thumbnails().of(blobs, name) is None
+
+
+async def test_who_hangs_up_leaves_no_half_picture_and_the_next_one_gets_it(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, begun = blobs.put(photograph()), asyncio.Event()
+    original = thumbnails._work
+
+    async def half(source: Path, part: Path) -> bool:
+        part.write_bytes(b"half")
+        begun.set()
+        return await asyncio.Event().wait()
+
+    monkeypatch.setattr(thumbnails, "_work", half)
+    asked = asyncio.create_task(Thumbnails().of(blobs, name))
+    await begun.wait()
+    asked.cancel()
+    await asyncio.wait([asked])
+    assert [p.name for p in blobs.path(name).parent.iterdir()] == [blobs.path(name).name]
+
+    monkeypatch.setattr(thumbnails, "_work", original)
+    assert await Thumbnails().of(blobs, name)
+
+
+@pytest.mark.parametrize("trouble", ["no process", "too slow", "disk full"])
+async def test_when_the_machine_cannot_now_the_picture_is_shown_as_it_is_and_tried_again(
+    blobs: Blobs, monkeypatch: pytest.MonkeyPatch, trouble: str
+) -> None:
+    name = blobs.put(photograph())
+
+    async def refused(*_: object, **__: object) -> None:
+        raise OSError(11, "no process to be had")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "disk full")
+
+    with monkeypatch.context() as patch:
+        if trouble == "no process":
+            patch.setattr(asyncio, "create_subprocess_exec", refused)
+        elif trouble == "too slow":
+            patch.setattr(thumbnails, "DEADLINE", 0.0)
+        else:
+            patch.setattr(thumbnails, "_keep", full)
+        assert await Thumbnails().of(blobs, name) is None
+    assert [p.name for p in blobs.path(name).parent.iterdir()] == [blobs.path(name).name]
+
+    assert await Thumbnails().of(blobs, name)
+
+
+def test_what_a_crash_left_is_tidied_up_once_it_is_old(blobs: Blobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, lonely = blobs.put(b"a blob"), blobs.path("0" * 64)
+    small, part = blobs.small(name), blobs.path(name).with_name(".0123")
+    lonely.parent.mkdir(exist_ok=True)
+    for path in (small, part, blobs.small("0" * 64)):
+        path.touch()
+    assert blobs.tidy() == 0
+    monkeypatch.setattr(blobs_module, "GRACE", -1)
+
+    assert blobs.tidy() == 2
+    assert (blobs.path(name).exists(), small.exists(), part.exists()) == (True, True, False)
+    assert not blobs.small("0" * 64).exists()
