@@ -6,13 +6,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from hub import events, inbox
-from hub.access import Actor, access_conversation, require
+from hub.access import Actor, access_conversation, require, visible
 from hub.clock import now
 from hub.events import NewEvent
 from hub.inbox import Row
 from hub.outbox import CannotSend, NotFound
 from hub.sql import insert_into
-from hub.tables import links
+from hub.tables import conversations, links
 
 #: Links of one conversation that are shown, and that there may be.
 MOST = 20
@@ -25,7 +25,7 @@ def link(conn: Connection, actor: Actor, conversation_id: int, other_id: int) ->
     low, high = _both(conn, actor, conversation_id, other_id)
     if conn.execute(_pair(low, high)).first() is not None:
         return False
-    if len(_others(conn, conversation_id)) >= MOST:
+    if any(_count(conn, number) >= MOST for number in (low, high)):
         raise CannotSend(f"A conversation is linked with {MOST} others at most.")
     row = (low, high, actor.id, now())
     insert_into(conn, "links", ("conversation_id", "other_id", "employee_id", "at"), [row], known="ignored")
@@ -43,9 +43,10 @@ def unlink(conn: Connection, actor: Actor, conversation_id: int, other_id: int) 
 
 
 def linked(conn: Connection, actor: Actor, conversation_id: int) -> list[Row]:
-    """The conversations it is linked with, as far as the actor may see them."""
-    there = [access_conversation(conn, actor, number) for number in _others(conn, conversation_id)]
-    return inbox.rows(conn, [row.id for row in there if row is not None])
+    """The conversations it is linked with, as far as the actor may see them, the oldest first."""
+    c = conversations.c
+    there = sa.select(c.id).where(c.id.in_(_others(conversation_id)), visible(actor)).order_by(c.id).limit(MOST)
+    return inbox.rows(conn, list(conn.execute(there).scalars()))
 
 
 def _both(conn: Connection, actor: Actor, one: int, other: int) -> tuple[int, int]:
@@ -61,10 +62,14 @@ def _pair(low: int, high: int) -> sa.Select[int]:
     return sa.select(_l.at).where(_l.conversation_id == low, _l.other_id == high)
 
 
-def _others(conn: Connection, conversation_id: int) -> list[int]:
+def _others(conversation_id: int) -> sa.CompoundSelect[int]:
     below = sa.select(_l.conversation_id).where(_l.other_id == conversation_id)
-    above = sa.select(_l.other_id).where(_l.conversation_id == conversation_id)
-    return sorted(conn.execute(sa.union_all(below, above).limit(MOST)).scalars())
+    return sa.union_all(below, sa.select(_l.other_id).where(_l.conversation_id == conversation_id))
+
+
+def _count(conn: Connection, conversation_id: int) -> int:
+    there = _others(conversation_id).subquery()
+    return conn.execute(sa.select(sa.func.count()).select_from(there)).scalar_one()
 
 
 def _tell(conn: Connection, actor: Actor, kind: str, low: int, high: int) -> None:
