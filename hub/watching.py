@@ -47,5 +47,6 @@ def of_conversations(conn: Connection, ids: Sequence[int]) -> dict[int, dict[int
 
 
 def _of(ids: Sequence[int]) -> sa.ColumnElement[bool]:
+    named = sa.select(_c.id).where(among(_c.id, list(ids)))
     merged = sa.select(_c.id).where(_c.merged_into.is_not(None), among(_c.merged_into, list(ids)))
-    return sa.or_(among(_w.conversation_id, list(ids)), _w.conversation_id.in_(merged))
+    return _w.conversation_id.in_(sa.union_all(named, merged))

@@ -21,10 +21,12 @@ from hub import (
     identity,
     inbox,
     journal,
+    linking,
     looking,
     outbox,
     receipts,
     timeline,
+    watching,
 )
 from hub.access import Actor, access_attachment, access_customer, access_message
 from hub.collaboration import wake_snoozed
@@ -109,6 +111,8 @@ def pages(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
         yield "customer timeline", lambda c, n=customer: timeline.of_customer(c, who, n)
         yield "customer", lambda c, n=customer: access_customer(c, who, n)
         yield "earlier chapters", lambda c, n=customer: chapters.earlier(c, who, n, 0, 2**62)
+    yield "watching", lambda c: watching.is_watching(c, who, house.conversation)
+    yield "linked", lambda c: linking.linked(c, who, house.conversation)
     yield "message", lambda c: access_message(c, who, 3)
     yield "attachment", lambda c: access_attachment(c, who, 3)
     for begin in ("filled-77", "api:filled-77", "nobody"):
@@ -173,6 +177,7 @@ def loops(house: Filled, hub: Hub) -> Iterator[tuple[str, Work]]:
     yield "orphans", orphaned
     yield "journal list", lambda c: journal.listing(c, None)
     yield "journal list failed", lambda c: journal.listing(c, "failed")
+    yield "watchers", lambda c: watching.of_conversations(c, [1, 2, 3])
     yield "claim", lambda c: claimed(c, hub)
     yield "receipts", lambda c: receipts.apply(c, [(channels[n % 5], Receipt(f"f{n}", "read")) for n in range(50)])
     yield "wake", wake_snoozed
