@@ -75,9 +75,11 @@ async def block(request: web.Request, actor: Actor) -> web.StreamResponse:
         senders = tuple(_senders(conn, actor, number))
         if not senders:
             raise CannotSend("Nobody takes part in this conversation who could be blocked.")
-        deed = Deed("status", status="closed", closed_as=blocking.REASON, block=senders)
+        known = blocking.among_senders(conn, senders)  # somebody else's block stays when this one is undone
+        fresh = tuple(address for address in senders if address not in known)
+        deed = Deed("status", status="closed", closed_as=blocking.REASON, block=fresh)
         action = actions.one(conn, actor, deed, number)
-        blocking.block(conn, actor.id, senders)
+        blocking.block(conn, actor.id, fresh)
         return action
 
     return await do(request, actor, act)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hub import blocking
 from hub.actions import Action
 from hub.events import Event
 from hub.i18n import Catalogue
@@ -117,7 +118,7 @@ def _single(action: Action, words: Catalogue) -> str:
     match deed.kind:
         case "status" if deed.closed_as == "spam":
             return _("#{number} closed as spam", number=number)
-        case "status" if deed.block:
+        case "status" if deed.closed_as == blocking.REASON:
             return _("Closed #{number}, the sender is blocked", number=number)
         case "status":
             return {

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from hub import events, notify
+from hub import blocking, events, notify
 from hub.events import Event
 from hub.notices import Case
 from hub.tables import conversations, messages
@@ -151,3 +151,16 @@ async def test_watching_is_taken_back_by_the_bar(site: Site) -> None:
 
     assert "Watched" not in page.words(".sub")
     assert page.all("#toast form") == []
+
+
+async def test_undoing_a_block_leaves_an_older_one_as_it_is(site: Site) -> None:
+    number = await site.say("Buy this")
+    sender = str(await site.server.hub.db.read(lambda c: c.execute(sa.select(messages.c.sender)).scalar()))
+    await site.write(blocking.block, site.people["jonas"], [sender])
+    anna = await site.signed_in()
+    page = await anna.post(f"/c/{number}/block")
+    assert "the sender is blocked" in page.words("#toast")
+    await anna.post(page.one("#toast form").attributes["action"])
+
+    assert (await state(site, number))[:2] == ("open", "")
+    assert await site.server.hub.db.read(blocking.among_senders, [sender]) == {sender}
