@@ -42,6 +42,8 @@ TABLES = [
     "messages",
     "deliveries",
     "events",
+    "watchers",
+    "links",
 ]  # in an order that foreign keys like
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -293,6 +295,9 @@ class Writer:
             rows["tags"].append((number, TAGS[c // 3 % 4]))
         if c % 5000 == 7:
             rows["tags"].append((number, "unusual"))
+        rows["watchers"] += [(number, person, at) for person in {h.employees[0], h.employees[1], h.employees[c % 20]}]
+        if c % 4 == 1:
+            rows["links"].append((number - 1, number, None, at))
 
 
 async def fill(url: str, count: int) -> Filled:
