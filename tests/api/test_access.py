@@ -209,6 +209,7 @@ async def ask(house: House, who: str, name: str, ids: dict[str, str]) -> Answer:
     return await house.ask(who, method, path, filled(row.body, ids) if row.body is not None else None)
 
 
+@pytest.mark.rest
 async def test_every_route_answers_everybody_as_the_matrix_says(house: House) -> None:
     ids = await own_ids(house)
     names = [n for n in MATRIX if n not in LAST] + [n for n in MATRIX if n in LAST]

@@ -5,6 +5,7 @@ import typing
 from typing import Any
 
 import msgspec
+import pytest
 
 from hub.api.wire import ROUTES
 from tests.api.conftest import House, wire_only
@@ -30,6 +31,7 @@ def bodies(kind: Any) -> list[Any]:
 
 
 @wire_only
+@pytest.mark.rest
 async def test_nonsense_in_any_field_of_any_body_is_never_our_fault(house: House) -> None:
     ids = await own_ids(house)
     bad: list[Any] = []
@@ -50,6 +52,7 @@ async def test_nonsense_in_any_field_of_any_body_is_never_our_fault(house: House
     assert bad == []
 
 
+@pytest.mark.rest
 async def test_nonsense_in_any_parameter_is_never_our_fault(house: House) -> None:
     ids = await own_ids(house)
     bad: list[Any] = []

@@ -6,6 +6,7 @@ from tests.chaos import fsync_order
 from tests.fakes import lacking
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize(("mutant", "requests"), [("", 40), ("sync-off", 10), ("ack-early", 10)])
 async def test_the_database_is_synced_before_every_acknowledgement_unless_sabotaged(mutant: str, requests: int) -> None:
     if words := fsync_order.missing():

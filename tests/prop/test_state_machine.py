@@ -10,6 +10,7 @@ def test_no_order_of_events_breaks_a_promise() -> None:
     assert state_machine.run(40, 25) == ""
 
 
+@pytest.mark.rest
 @pytest.mark.may_block
 @pytest.mark.parametrize("mutant", sorted(state_machine.MUTANTS))
 def test_every_sabotage_is_noticed(mutant: str) -> None:

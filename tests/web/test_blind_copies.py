@@ -15,6 +15,7 @@ from tests.web.test_recipients import given, mailbox
 pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 
+@pytest.mark.rest
 async def test_a_blind_copy_leaves_by_itself_and_nobody_sees_it(settings: Any, monkeypatch: Any) -> None:
     at_once = settings(HUB_SENDING__UNDO_SECONDS="0")
     async with SmtpTwin() as server, running(at_once, monkeypatch) as site:
