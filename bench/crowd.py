@@ -26,7 +26,7 @@ from bench.session import Customers
 #: Agents besides the browsers, events per second, messages that are watched for; bars in milliseconds.
 AGENTS, EVENTS, WATCHED, BAR_SCREEN, BAR_BOARD = 50, 20, 60, 250.0, 2000.0
 #: When a client asks for its list again: after so many seconds, and so many times as long as it took (see templates/static/list.js).
-PAUSE, PATIENCE = 0.7, 6
+PAUSE, PATIENCE, LONGEST = 0.7, 4, 3.0
 
 #: Notes in the page when a text first stands there.
 _WATCH = """name => { window.came = {}
@@ -66,7 +66,7 @@ async def _agent(http: aiohttp.ClientSession, base: str, session: str, asked: li
                 await answer.read()
             took = time.perf_counter() - began
             asked.append(took * 1000)
-            await asyncio.sleep(min(max(PAUSE, took * PATIENCE), 10))
+            await asyncio.sleep(min(max(PAUSE, took * PATIENCE), LONGEST))
 
     looking = asyncio.create_task(look())
     try:

@@ -30,7 +30,11 @@ export function start() {
   document.addEventListener('toggle', event => {
     if (!KINDS[event.target.id]) return
     if (event.newState === 'open') document.body.dataset.drawer = event.target.id
-    else delete document.body.dataset.drawer
+    else {
+      delete document.body.dataset.drawer
+      // what opened it may have been drawn anew meanwhile
+      if (document.activeElement === document.body) $(`[popovertarget=${event.target.id}]:not(.shut)`)?.focus()
+    }
   }, true)
   document.addEventListener('hub:drawer', () => $(':popover-open')?.hidePopover())
   document.addEventListener('hub:left', () => { delete document.body.dataset.drawer })

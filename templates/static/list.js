@@ -5,7 +5,7 @@ const REST = 1500
 const hovers = matchMedia('(hover: hover)').matches
 const ROWS = 50
 /** A list is asked for again after this long (ms), and after so many times as long as the last answer took: fifty people must not tire the server out. */
-const PAUSE = 700, PATIENCE = 6
+const PAUSE = 700, PATIENCE = 4, LONGEST = 3000
 let timer = 0, turn = 0, again = false, pressed = -REST, waiting = null, resting = 0
 
 export const rows = () => $$('#rows > li > a.it')
@@ -18,7 +18,7 @@ export function refreshList() {
     again = false
     const began = performance.now()
     try { await load() } catch { /* the stream tells when the connection is back, then it is loaded again */ }
-    timer = setTimeout(() => { timer = 0; if (again) refreshList() }, Math.min(Math.max(PAUSE, (performance.now() - began) * PATIENCE), 10000))
+    timer = setTimeout(() => { timer = 0; if (again) refreshList() }, Math.min(Math.max(PAUSE, (performance.now() - began) * PATIENCE), LONGEST))
   }, 60)
 }
 
