@@ -15,7 +15,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -160,29 +160,27 @@ def run_pages(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]
 
 def run_clicks(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     """The inbox in a browser, with 100,000 conversations."""
-    figures = clicks.run(*house.filled(20_000 if quick else 1_000_000), quick)
-    if figures:
-        yield "clicks", figures
-    else:
-        print("  (clicks: no Playwright or no Chromium here)", file=sys.stderr)
+    yield from _in_browser("clicks", clicks.run, house, quick)
 
 
 def run_session(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     """Ten minutes of work in a browser while messages come in."""
-    figures = session.run(*house.filled(20_000 if quick else 1_000_000), quick)
-    if figures:
-        yield "session", figures
-    else:
-        print("  (session: no Playwright or no Chromium here)", file=sys.stderr)
+    yield from _in_browser("session", session.run, house, quick)
 
 
 def run_crowd(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     """Fifty agents before their screens."""
-    figures = crowd.run(*house.filled(20_000 if quick else 1_000_000), quick)
+    yield from _in_browser("crowd", crowd.run, house, quick)
+
+
+def _in_browser(
+    bench: str, run: Callable[[str, Filled, bool], dict[str, Any]], house: Houses, quick: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    figures = run(*house.filled(20_000 if quick else 1_000_000), quick)
     if figures:
-        yield "crowd", figures
+        yield bench, figures
     else:
-        print("  (crowd: no Playwright or no Chromium here)", file=sys.stderr)
+        print(f"  ({bench}: no Playwright or no Chromium here)", file=sys.stderr)
 
 
 def run_simulation(house: Houses, quick: bool) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -19,7 +19,7 @@ from tests.web.test_browser import (  # noqa: F401 - fixtures
     pytestmark,
     signed_in,
 )
-from tests.web.test_browser_composer import _second_channel
+from tests.web.test_browser_ways import opened
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -29,15 +29,6 @@ async def site(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     monkeypatch.setattr(Api, "traits", traits)
     async with running(settings(), monkeypatch) as here:
         yield here
-
-
-async def opened(chrome: Any, site: Site) -> tuple[Any, int]:  # noqa: F811 - the fixture's value
-    number = await site.say("Hello")
-    await site.write(_second_channel, site)
-    await site.server.hub.load_channels()
-    page = await signed_in(chrome, site)
-    await page.goto(f"{site.base}/c/{number}")
-    return page, number
 
 
 async def choose(page: Any, way: str) -> None:

@@ -143,7 +143,8 @@ async def test_what_is_written_offline_leaves_once_and_in_order(chrome: Any, cha
 
     assert offline == ["zero"]
     assert texts == ["zero", "one", "two", "three"]
-    assert await page.locator(".wr.me .wm").all_inner_texts() == texts
+    shown = "[...document.querySelectorAll('.wr.me .wm')].map(n => n.innerText).join()"
+    await until_true(page, f"{shown} === 'zero,one,two,three'")  # what waits here is drawn before what the server knows
     assert page.complaints == []
 
 
