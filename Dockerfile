@@ -18,7 +18,8 @@ COPY config config
 COPY templates templates
 RUN /opt/hub/bin/pip install -q --no-deps . \
     && /opt/hub/bin/pip uninstall -q -y pip \
-    && /opt/hub/bin/hub --help > /dev/null
+    && /opt/hub/bin/hub --help > /dev/null \
+    && /opt/hub/bin/python -c "from hub.web import assets, templates; templates.compiled(assets.Assets())"
 
 FROM python:3.13-slim
 LABEL org.opencontainers.image.title="omnichannel-hub" org.opencontainers.image.licenses="AGPL-3.0-or-later"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import secrets
 from importlib import resources
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -21,6 +22,7 @@ from hub.i18n import LANGUAGES, Catalogue, catalogue
 from hub.views import ICONS
 from hub.web import filterbar, panel
 from hub.web.assets import Assets
+from hub.web.compiled import Kept
 from hub.web.keys import for_page
 from hub.web.linked import linked
 from hub.web.parts import LOOKS, OTHER, bare, hue, icon, initials, size
@@ -65,22 +67,25 @@ class Pages(jinja2.Environment):
 def pages(assets: Assets) -> dict[str, Pages]:
     """The environments by language; made once per process."""
     with resources.as_file(resources.files("templates")) as path:
-        loader = jinja2.FileSystemLoader(path)
-    return {language: _pages(catalogue(language), assets, loader) for language in LANGUAGES}
+        return {language: _pages(catalogue(language), assets, path) for language in LANGUAGES}
 
 
 @functools.cache
 def compiled(assets: Assets) -> int:
-    """Compile every template now; how many. Blocking, for a second."""
+    """Compile every template now, or read what was compiled before; how many. Blocking, for a second the first time."""
     known = pages(assets).values()
     return len([page.get_template(name) for page in known for name in page.list_templates(extensions=["j2"])])
 
 
-def _pages(words: Catalogue, assets: Assets, loader: jinja2.BaseLoader) -> Pages:
+def _pages(words: Catalogue, assets: Assets, path: Path) -> Pages:
+    made_of = (
+        repr((sorted(words.texts.items()), icon(assets["icons.svg"], "any"))).encode() + Path(__file__).read_bytes()
+    )
     pages = Pages(
         words,
         assets,
-        loader=loader,
+        loader=jinja2.FileSystemLoader(path),
+        bytecode_cache=Kept(path, words.language, made_of),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
