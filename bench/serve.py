@@ -1,6 +1,6 @@
 """A hub in a process of its own for measurements, with one `api` channel whose secret is known.
 
-python -m bench.serve      settings by HUB_… variables; prints one JSON line {"port", "key", "pid"} when it serves
+python -m bench.serve      settings by HUB_… variables; prints one JSON line {"port", "channel", "key", "pid", …} when it serves
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from hub.core import Hub
 SECRET = "bench"
 
 
-def add_channel(conn: Connection, hub: Hub, url: str) -> str:
-    """The channel's key; made at the first start."""
+def add_channel(conn: Connection, hub: Hub, url: str) -> tuple[int, str]:
+    """The channel's id and key; made at the first start."""
     for row in channels.all_rows(conn, hub.box):
         if row.config.name == "bench":
-            return row.config.key
+            return row.config.id, row.config.key
     settings = {"secret": SECRET} | ({"url": url} if url else {})
     row = channels.add(conn, hub.box, "api", "bench", settings)
     events.append(conn, [events.NewEvent("channel.added", channel_id=row.config.id)])
-    return row.config.key
+    return row.config.id, row.config.key
 
 
 def add_mail(conn: Connection, hub: Hub, address: str) -> None:
@@ -50,12 +50,13 @@ def add_token(conn: Connection) -> str:
 async def start() -> tuple[Server, dict[str, object]]:
     """A running server and how to reach it."""
     server = await build(load(), migrate=True)
-    key = await server.hub.db.write(add_channel, server.hub, os.environ.get("HUB_BENCH_URL", ""))
+    channel, key = await server.hub.db.write(add_channel, server.hub, os.environ.get("HUB_BENCH_URL", ""))
     if address := os.environ.get("HUB_BENCH_MAIL"):
         await server.hub.db.write(add_mail, server.hub, address)
     token = await server.hub.db.write(add_token)
     await server.start()
-    return server, {"port": server.port, "key": key, "token": token, "pid": os.getpid(), "smtp_port": server.smtp_port}
+    facts = {"port": server.port, "channel": channel, "key": key, "token": token}
+    return server, {**facts, "pid": os.getpid(), "smtp_port": server.smtp_port}
 
 
 async def main() -> None:

@@ -1,8 +1,9 @@
 """/stream: who looks at the inbox hears within milliseconds that something happened (server-sent events).
 
 Every event is encoded once and written straight to the sockets of all who may know; there is no queue and no task per
-event and reader. What is told is a hint with ids; whoever hears it fetches what changed. A reader that does not keep
-up is cut off and comes back with the last id it heard: then it gets what it missed, or is told to load again.
+event and reader. What is told is a hint with ids, and of a customer's message how it begins, so that fifty lists that show it
+need not ask at once; whoever hears it fetches what changed. A reader that does not keep up is cut off and comes back with the
+last id it heard: then it gets what it missed, or is told to load again.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from hub.events import Event
 from hub.http import House, Problem
 from hub.sessions import actor_of, credential
 from hub.tasks import Backoff
-from hub.web.live_reads import MOST_MISSED, Places, load_missed, load_places, load_sessions
+from hub.web.live_reads import MOST_MISSED, Places, Spoken, load_missed, load_places, load_sessions
 
 log = logging.getLogger(__name__)
 
@@ -52,9 +53,9 @@ class Reader(Struct, eq=False, weakref=True):
     person: bool
 
 
-def frame(event: Event) -> bytes:
-    """The event as a server-sent event."""
-    hint = {
+def frame(event: Event, spoken: tuple[str, int] | None = None) -> bytes:
+    """The event as a server-sent event. ``spoken``: what the conversation's row says now."""
+    hint: dict[str, object] = {
         "id": str(event.id),
         "kind": event.kind,
         "conversation": _id(event.conversation_id),
@@ -62,6 +63,8 @@ def frame(event: Event) -> bytes:
         "message": _id(event.message_id),
         "actor": _id(event.actor_id),
     }
+    if spoken is not None and event.kind == "message.received":
+        hint |= {"preview": spoken[0], "unread": spoken[1]}
     return b"id: %d\ndata: %b\n\n" % (event.id, msgspec.json.encode(hint))
 
 
@@ -149,7 +152,7 @@ class Live:
             return
         batch, self._waiting = self._waiting, []
         try:
-            places = await self._places(batch) if self.readers else {}
+            places, spoken = await self._places(batch) if self.readers else ({}, {})
         except BaseException as error:
             self._waiting = batch + self._waiting
             if isinstance(error, Exception) and is_passing(error):
@@ -157,16 +160,16 @@ class Live:
             raise
         self.told = batch[-1].id
         if self.readers:
-            self._spread(batch, places)
+            self._spread(batch, places, spoken)
             for follow in self.followers:
                 follow(batch, places)
 
-    async def _places(self, batch: Sequence[Event]) -> Places:
+    async def _places(self, batch: Sequence[Event]) -> tuple[Places, Spoken]:
         wanted = list({e.conversation_id for e in batch if e.conversation_id is not None})
-        return await self.house.hub.db.read(load_places, wanted) if wanted else {}
+        return await self.house.hub.db.read(load_places, wanted) if wanted else ({}, {})
 
-    def _spread(self, batch: Sequence[Event], places: Places) -> None:
-        frames = [(event, frame(event)) for event in batch]
+    def _spread(self, batch: Sequence[Event], places: Places, spoken: Spoken) -> None:
+        frames = [(event, frame(event, spoken.get(event.conversation_id or 0))) for event in batch]
         for actor, readers in list(self._groups.items()):
             if self._ahead:
                 self._spread_carefully(actor, readers, frames, places)
@@ -301,13 +304,13 @@ class Live:
         if not reader.seen:
             reader.seen = self.told
         while True:
-            missed, places, newest = await self.house.hub.db.read(load_missed, reader.seen)
+            missed, places, spoken, newest = await self.house.hub.db.read(load_missed, reader.seen)
             if len(missed) > MOST_MISSED or newest < reader.seen:
                 reader.seen = newest
                 self._write([reader], b"id: %d\nevent: reload\ndata: {}\n\n" % reader.seen)
             elif missed:
                 reader.seen = missed[-1].id
-                told = (_for(reader.actor, event, frame(event), places) for event in missed)
+                told = (_for(reader.actor, e, frame(e, spoken.get(e.conversation_id or 0)), places) for e in missed)
                 if said := b"".join(told):
                     self._write([reader], said)
             if reader.seen >= self.told:

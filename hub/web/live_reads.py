@@ -12,30 +12,35 @@ from hub.access import Actor
 from hub.clock import now
 from hub.events import Event
 from hub.sql import among
-from hub.tables import conversations, employees, sessions, team_members, tokens
+from hub.tables import conversations, employees, messages, sessions, team_members, tokens
 
 #: Missed events that are told again one by one; more than that and the page is loaded anew.
 MOST_MISSED = 500
 
 #: Who may see a conversation: (team, assignee, those mentioned in it), by the conversation's id.
 Places = dict[int, tuple[int | None, int | None, frozenset[int]]]
+#: What a conversation's row says when its customer spoke last: (how that begins, unread messages), by the conversation's id.
+Spoken = dict[int, tuple[str, int]]
 
 
-def load_places(conn: Connection, wanted: Sequence[int]) -> Places:
-    """Who may see the conversations."""
+def load_places(conn: Connection, wanted: Sequence[int]) -> tuple[Places, Spoken]:
+    """Who may see the conversations, and what their rows say."""
     c, asked = conversations.c, mentions.asked_in(conn, wanted)
-    rows = conn.execute(sa.select(c.id, c.team_id, c.assignee_id).where(among(c.id, wanted)))
-    return {row[0]: (row[1], row[2], asked.get(row[0], frozenset())) for row in rows}
+    shown = sa.select(c.id, c.team_id, c.assignee_id, messages.c.direction, c.preview, c.unread)
+    newest = shown.outerjoin_from(conversations, messages, messages.c.id == c.last_message_id)
+    rows = conn.execute(newest.where(among(c.id, wanted))).all()
+    places = {row[0]: (row[1], row[2], asked.get(row[0], frozenset())) for row in rows}
+    return places, {row[0]: (row[4], row[5]) for row in rows if row[3] == "in"}
 
 
-def load_missed(conn: Connection, after: int) -> tuple[list[Event], Places, int]:
-    """The events after ``after`` (one more than is told at most), the places of their conversations, the newest id."""
+def load_missed(conn: Connection, after: int) -> tuple[list[Event], Places, Spoken, int]:
+    """The events after ``after`` (one more than is told at most), of their conversations what `load_places` says, the newest id."""
     missed = events.after(conn, after, MOST_MISSED + 1)
     newest = events.latest(conn) if not missed or len(missed) > MOST_MISSED else missed[-1].id
     if len(missed) > MOST_MISSED:
-        return missed, {}, newest
-    places = load_places(conn, list({e.conversation_id for e in missed if e.conversation_id is not None}))
-    return missed, places, newest
+        return missed, {}, {}, newest
+    places, spoken = load_places(conn, list({e.conversation_id for e in missed if e.conversation_id is not None}))
+    return missed, places, spoken, newest
 
 
 def load_sessions(conn: Connection, hashes: Sequence[str]) -> dict[str, Actor]:

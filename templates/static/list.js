@@ -4,22 +4,43 @@ import { $, $$, body, fetchPart, replace } from './dom.js'
 const REST = 1500
 const hovers = matchMedia('(hover: hover)').matches
 const ROWS = 50
-/** A list is asked for again after this long (ms), and after so many times as long as the last answer took: fifty people must not tire the server out. */
-const PAUSE = 700, PATIENCE = 4, LONGEST = 3000
-let timer = 0, turn = 0, again = false, pressed = -REST, waiting = null, resting = 0
+/**
+ * A list is asked for again after this long (ms), and after so many times as long as the last answer took: fifty people must not tire the
+ * server out. A row that was told what it says now can wait longer for its place.
+ */
+const PAUSE = 300, PATIENCE = 10, LONGEST = 3000, LAZY = 1500
+let timer = 0, due = 0, earliest = 0, asking = false, turn = 0, pressed = -REST, waiting = null, resting = 0
 
 export const rows = () => $$('#rows > li > a.it')
 export const currentRow = () => $('#rows a.it[aria-current]')
 
-/** Something changed: load the list soon, and never twice at a time. */
-export function refreshList() {
-  again = true
-  timer ||= setTimeout(async () => {
-    again = false
-    const began = performance.now()
-    try { await load() } catch { /* the stream tells when the connection is back, then it is loaded again */ }
-    timer = setTimeout(() => { timer = 0; if (again) refreshList() }, Math.min(Math.max(PAUSE, (performance.now() - began) * PATIENCE), LONGEST))
-  }, 60)
+/** Something changed: load the list soon (or after ``wait`` ms), and never twice at a time. */
+export function refreshList(wait = 60) {
+  const at = Math.max(performance.now() + wait, earliest)
+  if (due && due <= at) return
+  due = at
+  clearTimeout(timer)
+  if (!asking) timer = setTimeout(ask, due - performance.now())
+}
+
+async function ask() {
+  const began = performance.now()
+  asking = true
+  due = 0
+  try { await load() } catch { /* the stream tells when the connection is back, then it is loaded again */ }
+  asking = false
+  const ended = performance.now()
+  earliest = ended + Math.min(Math.max(PAUSE, (ended - began) * PATIENCE), LONGEST)
+  if (due) timer = setTimeout(ask, Math.max(due, earliest) - ended)
+}
+
+/** What a hint tells of a row that is here; is that all there is to be seen of it? */
+function told({ kind, conversation, preview, unread }) {
+  const row = kind === 'message.received' && preview !== undefined && $(`#c${conversation} a.it.un`), text = row && $('.pv', row), count = row && $('.pillc', row)
+  if (!count || unread < 1) return false
+  if (!$('.dr', text)) text.textContent = preview
+  count.textContent = Math.min(unread, 999) + (unread > 999 ? '+' : '')
+  return true
 }
 
 const still = () => (hovers && $('#listscroll')?.matches(':hover')) || performance.now() - pressed < REST
@@ -30,7 +51,7 @@ async function load() {
   const mine = turn
   const { answer, doc } = await fetchPart(part(list.dataset.from, Math.max(list.children.length, ROWS)))
   if (!answer.ok || $('#rows') !== list) return
-  if (mine !== turn) { again = true; return }
+  if (mine !== turn) { refreshList(); return }
   const fresh = $('#rows', doc)
   markCurrent(currentRow()?.closest('li').id.slice(1), fresh)
   const moved = update(list, fresh)
@@ -128,8 +149,7 @@ export function start() {
     if (!['Control', 'Shift', 'Meta', 'Alt'].includes(event.key)) pressed = performance.now()
   }, true)
   document.addEventListener('click', event => { if (event.target.closest('#updates')) apply() })
-  document.addEventListener('hub:hint', event => { if (!['people', 'presence.changed'].includes(event.detail.kind)) refreshList() })
-  document.addEventListener('hub:reload', refreshList)
-  document.addEventListener('hub:changed', refreshList)
+  document.addEventListener('hub:hint', ({ detail }) => { if (!['people', 'presence.changed'].includes(detail.kind)) refreshList(told(detail) ? LAZY : undefined) })
+  for (const name of ['hub:reload', 'hub:changed']) document.addEventListener(name, () => refreshList())
   document.addEventListener('hub:opened', event => markCurrent(event.detail.number))
 }

@@ -193,6 +193,19 @@ async def test_a_row_says_who_wrote_last(site: Site) -> None:  # noqa: F811
     assert (await anna.get("/inbox/all")).words(f"#c{number} .pv") == "Thank you"
 
 
+async def test_a_row_says_what_came_before_the_list_is_asked_for(chrome: Any, site: Site) -> None:  # noqa: F811
+    number = await site.say("Hello", "quinn")
+    await site.say("Hi", "rosa")
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/inbox/all")
+    await page.route("**/rows*", lambda route: None)  # the list is never answered
+
+    await site.say("It is urgent", "quinn")
+
+    said = f"document.querySelector('#c{number} .pv').textContent === 'It is urgent'"
+    await until_true(page, f"{said} && document.querySelector('#c{number} .pillc').textContent === '2'")
+
+
 async def test_a_missed_call_asks_to_call_back(site: Site) -> None:  # noqa: F811
     number = await site.say("A call")
     call = msgspec.json.encode(Details(call=Call("missed", 20))).decode()

@@ -97,6 +97,20 @@ async def test_a_message_is_heard_at_once_with_the_id_of_its_event(site: Site) -
     assert int(hint["id"]) == await site.server.hub.db.read(lambda c: c.execute(event).scalar())
 
 
+async def test_a_message_says_how_it_begins_and_an_answer_does_not(site: Site) -> None:
+    anna = await site.signed_in()
+    ear = await listen(anna)
+    await joined(site)
+    number = await site.say("The roof leaks")
+    await until(lambda: "message.received" in ear.kinds())
+    await anna.send(await anna.get(f"/c/{number}"), "#reply", text="At once")
+    await until(lambda: "message.sent" in ear.kinds())
+
+    told = {h["kind"]: (h.get("preview"), h.get("unread")) for h in ear.heard if h["kind"].startswith("message.")}
+    assert told["message.received"] == ("The roof leaks", 1)
+    assert told["message.sent"] == (None, None)
+
+
 async def test_who_comes_back_hears_exactly_what_was_missed(site: Site) -> None:
     anna = await site.signed_in()
     await site.say("one")
