@@ -1,6 +1,7 @@
 // How much of a list is in the page: the next rows come when its end is near, and never more than so many are kept.
 import { $, fetchPart, replace, tell } from './dom.js'
 import { grown, part, rows } from './list.js'
+import { during, PATIENCE } from './loading.js'
 
 const STEP = 50, MOST = 300
 let busy = null, seen = null
@@ -16,7 +17,7 @@ export function more(wished = false) {
 
 async function load(cursor) {
   const list = $('#rows'), full = rows().length >= MOST
-  const { answer, doc } = await fetchPart(part(cursor, STEP))
+  const { answer, doc } = await during(list.closest('.pane'), signal => fetchPart(part(cursor, STEP), { signal, patience: PATIENCE }), { put: outline => list.after(outline) })
   if (!answer.ok || $('#rows') !== list || link()?.dataset.cursor !== cursor) return false
   const all = [...$('#rows', doc).children], fresh = full ? all : all.filter(row => !document.getElementById(row.id))
   if (full) show(doc, cursor, fresh)
@@ -39,7 +40,7 @@ function show(doc, from, fresh) {
 
 /** Back to the beginning of the list, with what is open beside it. */
 async function begin() {
-  const { answer, doc } = await fetchPart(part('', STEP))
+  const { answer, doc } = await during($('.list'), signal => fetchPart(part('', STEP), { signal, patience: PATIENCE }))
   if (!answer.ok) return
   show(doc, '', [...$('#rows', doc).children])
   replace($('#pager'), $('#pager', doc), true)

@@ -6,9 +6,9 @@ export const tell = (name, detail) => document.dispatchEvent(new CustomEvent(nam
 export const textOf = form => $('textarea', form)
 export const typing = target => !!target.closest?.('input:not([type=checkbox]),textarea,select,[contenteditable]')
 
-/** A part of a page: {answer, doc}. Whoever is not signed in any more sees the sign-in. */
+/** A part of a page: {answer, doc}, waited for 15 s or `patience` (ms). Whoever is not signed in any more sees the sign-in. */
 export async function fetchPart(url, options = {}) {
-  const signal = AbortSignal.any([AbortSignal.timeout(15000), ...(options.signal ? [options.signal] : [])])
+  const signal = AbortSignal.any([AbortSignal.timeout(options.patience || 15000), ...(options.signal ? [options.signal] : [])])
   const answer = await fetch(url, { ...options, headers: { 'X-Hub': 'part', ...options.headers }, signal })
   if (answer.status === 401) { location.reload(); throw new Error('signed out') }
   const doc = new DOMParser().parseFromString(await answer.text(), 'text/html')

@@ -46,6 +46,7 @@ export class Draft {
 
   /** What this device had not got through yet is still here, whatever happened to the page. */
   begin() {
+    const ours = this.sure()?.version === this.version
     this.recall()
     if (of(this.number).some(e => e.mode === this.mode && e.content.text === textOf(this.form).value)) this.cleared()
     let local = null
@@ -54,13 +55,16 @@ export class Draft {
     const there = JSON.parse(this.saved), mine = JSON.parse(local.content)
     textOf(this.form).value = mine.text
     if (this.mode === 'reply') this.address(mine)
-    if (local.version !== this.version && (there.text || there.attachments.length)) this.conflict({ ...there, version: this.version })
+    if (local.version !== this.version && !ours && (there.text || there.attachments.length)) this.conflict({ ...there, version: this.version })
     else this.soon(0)
   }
 
+  /** What the server has last confirmed to this tab, whichever page of the conversation it stood on: {content, version}. */
+  sure() { return JSON.parse(sessionStorage.getItem(this.key) || 'null') }
+
   /** The server may have drawn this page a moment before it confirmed what was typed on the last one. */
   recall() {
-    const sure = JSON.parse(sessionStorage.getItem(this.key) || 'null')
+    const sure = this.sure()
     if (!sure || sure.version <= this.version) { sessionStorage.removeItem(this.key); return }
     textOf(this.form).value = JSON.parse(sure.content).text
     this.saved = this.content()
@@ -134,14 +138,21 @@ export class Draft {
   /** Save until what is on the server is what is in the box; true when it is. */
   async save() {
     clearTimeout(this.timer)
-    if (this.busy) { await this.busy; if (!this.dirty) return true }
+    const all = saving.get(this.number) || new Set(), mine = this.after(saved(this.number))
+    saving.set(this.number, all.add(mine))
+    const done = await mine
+    all.delete(mine)
+    return done
+  }
+
+  /** One after the other: the page of this conversation that stood here before may still be saving. */
+  async after(others) {
+    await others
     if (!this.dirty || this.newer) return !this.newer
-    const content = this.content()
-    const busy = this.busy = this.put(content), all = saving.get(this.number) || new Set()
-    saving.set(this.number, all.add(busy))
-    const done = await busy
+    this.version = Math.max(this.version, this.sure()?.version || 0)
+    this.busy = this.put(this.content())
+    const done = await this.busy
     this.busy = null
-    all.delete(busy)
     if (done && this.dirty) this.soon(SOON)
     return done
   }
@@ -164,7 +175,7 @@ export class Draft {
     const left = JSON.parse(content), empty = !left.text.trim() && !left.attachments.length
     this.state(empty ? '' : this.box.dataset.saved.replace('{time}', new Date(kept.saved_at).toLocaleTimeString(document.documentElement.lang, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' })))
     $('[data-drop]', this.form).hidden = empty
-    if (!this.dirty) localStorage.removeItem(this.key)
+    if (JSON.parse(localStorage.getItem(this.key))?.content === content) localStorage.removeItem(this.key)
     if (this.had === undefined || this.had === empty) tell('hub:changed')
     this.had = !empty
     return true

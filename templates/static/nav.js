@@ -4,11 +4,12 @@ import { saved } from './draft.js'
 import { more } from './amount.js'
 import { currentRow, rows, title } from './list.js'
 import { say } from './announce.js'
+import { during, PATIENCE } from './loading.js'
 
 const REST = 80, FRESH = 10000
 const app = $('.app')
 const ahead = new Map()
-let turn = 0, resting = 0, empty = null
+let turn = 0, resting = 0, empty = null, going = null
 
 const isConversation = url => url.origin === location.origin && /^\/c\/\d+$/.test(url.pathname)
 const listed = url => url.searchParams.get('in')
@@ -21,37 +22,39 @@ function kept(href) {
   return url
 }
 
-/** The panes of a conversation, once for pointing at it and opening it. */
+/** The panes of a conversation, once for pointing at it and opening it: {part, stopper}. */
 function panes(url) {
   const key = url.pathname + url.search, known = ahead.get(key)
-  if (known && performance.now() - known.at < FRESH) return known.part
-  const part = saved(url.pathname.slice(3)).then(() => fetchPart(key, { headers: { 'X-Hub': 'panes' } }))
-  part.catch(() => ahead.delete(key))
-  ahead.set(key, { part, at: performance.now() })
+  if (known && performance.now() - known.at < FRESH) return known
+  const stopper = new AbortController(), { signal } = stopper
+  const part = saved(url.pathname.slice(3)).then(() => fetchPart(key, { headers: { 'X-Hub': 'panes' }, patience: PATIENCE, signal }))
+  const asked = { part, stopper, at: performance.now() }
+  part.catch(() => { if (ahead.get(key) === asked) ahead.delete(key) })
+  ahead.set(key, asked)
   if (ahead.size > 20) ahead.delete(ahead.keys().next().value)
-  return part
+  return asked
 }
 
-export const prefetch = row => panes(kept(row.href)).catch(() => {})
+export const prefetch = row => panes(kept(row.href)).part.catch(() => {})
 
 /** Open the conversation at an address. ``focus``: its heading takes the focus; ``next``: it comes after one that is done with. */
 export async function go(href, { push = true, focus = false, next = false } = {}) {
   const url = kept(href), mine = ++turn
-  const late = setTimeout(() => { if (mine === turn) app.classList.add('loading') }, 150)
-  try {
-    const { answer, doc } = await panes(url)
-    if (mine !== turn) return
-    ahead.delete(url.pathname + url.search)
-    if (!answer.ok || !$('[data-conversation]', doc)) { location.href = url.href; return }
-    const arrived = new URL(answer.url)
-    put(doc, push ? arrived.pathname + arrived.search + url.hash : null, focus)
-    if (next) say($('#said').dataset.next.replace('{name}', () => $('.big-name')?.textContent || '').replace('{subject}', () => $('#head h1').textContent))
-  } catch {
-    if (mine === turn) { body.dataset.lost && tell('hub:trouble', body.dataset.lost) }
-  } finally {
-    clearTimeout(late)
-    if (mine === turn) app.classList.remove('loading')
-  }
+  going?.abort()
+  going = new AbortController()
+  const pane = [$('section.convo'), $('.list')].find(n => n.checkVisibility())
+  const found = await during(pane, signal => {
+    const { part, stopper } = panes(url)
+    signal.onabort = () => { if (mine === turn) { ahead.delete(url.pathname + url.search); stopper.abort() } }
+    return part
+  }, { stop: going.signal })
+  if (!found || mine !== turn) return
+  const { answer, doc } = found
+  ahead.delete(url.pathname + url.search)
+  if (!answer.ok || !$('[data-conversation]', doc)) { location.href = url.href; return }
+  const arrived = new URL(answer.url)
+  put(doc, push ? arrived.pathname + arrived.search + url.hash : null, focus)
+  if (next) say($('#said').dataset.next.replace('{name}', () => $('.big-name')?.textContent || '').replace('{subject}', () => $('#head h1').textContent))
 }
 
 /** What was fetched of a conversation, or of all, is old. */
@@ -63,6 +66,8 @@ function put(doc, address, focus) {
   forget($('[data-conversation]')?.dataset.conversation || '-')
   tell('hub:left')
   const section = $('section.convo', doc), customer = $('aside.cust', doc), old = $('section.convo'), aside = $('aside.cust')
+  const held = old.dataset.conversation === section.dataset.conversation && old.contains(document.activeElement) && document.activeElement
+  const caret = held && held.selectionStart
   $('main.contents')?.removeAttribute('id')
   old.replaceWith(section)
   if (aside) aside.replaceWith(customer)
@@ -73,7 +78,9 @@ function put(doc, address, focus) {
   document.title = `${doc.title} · ${$('#rows').dataset.title}`
   tell('hub:opened', { number: section.dataset.conversation, section })
   title()
+  const again = held && held.id && document.getElementById(held.id)
   if (focus) $('h1', section)?.focus()
+  else if (again) { again.focus({ preventScroll: true }); if (caret >= 0) again.setSelectionRange(caret, caret) }
 }
 
 /** Go there by loading a page; there the focus is in the list again. */
@@ -115,7 +122,10 @@ function click(event) {
   if (!link || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || link.target) return
   const url = kept(link.href)
   if (!$('#rows') || !$('section.convo')) return
-  if (isConversation(url) && !url.searchParams.has('before')) {
+  if (link === currentRow() && url.pathname + url.search === location.pathname + location.search) {
+    event.preventDefault()
+    if (event.detail === 0) $('#head h1').focus()
+  } else if (isConversation(url) && !url.searchParams.has('before')) {
     event.preventDefault()
     go(url.href, { focus: event.detail === 0 })
   } else if (link.matches('.ch a.only-s') && empty && history.state?.hub) {

@@ -1,6 +1,7 @@
 // Customers: looking for one while typing, walking through the results by arrows, and the panel that stays true.
 import { $, $$, body, fetchPart, replace, typing } from './dom.js'
 import { act } from './keys.js'
+import { during, PATIENCE } from './loading.js'
 
 const REST = 180
 let timer = 0, asked = null
@@ -11,9 +12,9 @@ async function look(form) {
   for (const [key, value] of new FormData(form)) if (value) url.searchParams.set(key, value)
   asked?.abort()
   asked = new AbortController()
-  const { answer, doc } = await fetchPart(url.pathname + url.search, { signal: asked.signal })
-  if (!answer.ok || !$('#found', doc)) return
-  replace($('#found'), $('#found', doc), true)
+  const found = await during($('#found'), signal => fetchPart(url.pathname + url.search, { signal, patience: PATIENCE }), { stop: asked.signal })
+  if (!found?.answer.ok || !$('#found', found.doc)) return
+  replace($('#found'), $('#found', found.doc), true)
   history.replaceState(history.state, '', url.pathname + url.search)
 }
 

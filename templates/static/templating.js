@@ -1,5 +1,6 @@
 // Prepared texts: chosen and filled in beside the conversation, with how they will read.
 import { $, $$, body, fetchPart, tell } from './dom.js'
+import { during, PATIENCE } from './loading.js'
 import { chosenWay } from './via.js'
 
 const box = () => $('#choosing')
@@ -9,13 +10,16 @@ async function offer(link) {
   const dialog = box(), way = chosenWay($('#composer'))
   const url = new URL(link.href)
   url.searchParams.set('via', way.value)
-  try {
-    const { answer, doc } = await fetchPart(url), found = $('#templates', doc)
-    if (!answer.ok || !found) { tell('hub:trouble', $('#failure-words', doc)?.textContent.trim() || body.dataset.lost); return }
-    $('[data-here]', dialog).replaceChildren(found)
-    dialog.showModal()
-    ;($('[data-fills]', dialog) || $('button.btn-p', dialog) || dialog).focus()
-  } catch { tell('hub:trouble', body.dataset.lost) }
+  const shown = outline => { $('[data-here]', dialog).replaceChildren(outline); dialog.showModal() }
+  const shut = new AbortController()
+  dialog.addEventListener('close', () => shut.abort(), { once: true })
+  const got = await during(dialog.closest('.pane'), signal => fetchPart(url, { signal, patience: PATIENCE }), { put: shown, stop: shut.signal })
+  if (!got) return
+  const { answer, doc } = got, found = $('#templates', doc)
+  if (!answer.ok || !found) { dialog.close(); tell('hub:trouble', $('#failure-words', doc)?.textContent.trim() || body.dataset.lost); return }
+  $('[data-here]', dialog).replaceChildren(found)
+  if (!dialog.open) dialog.showModal()
+  ;($('[data-fills]', dialog) || $('button.btn-p', dialog) || dialog).focus()
 }
 
 /** How it reads with what has been filled in. */

@@ -1,5 +1,6 @@
 // The timeline as a place to read: it opens where one left off, loads what is near, lets go of what is far, and never jumps.
 import { $, $$, fetchPart, tell } from './dom.js'
+import { during, PATIENCE } from './loading.js'
 import { frames } from './mail.js'
 
 /** Entries that stand in the page at most. */
@@ -64,11 +65,12 @@ function past(yes) {
 async function more(link) {
   if (link.hidden || link.dataset.busy) return
   link.dataset.busy = 'yes'
+  const up = link.id === 'older', asked = signal => fetchPart(link.dataset.more + link.dataset.at, { signal, patience: PATIENCE })
   try {
-    const { answer, doc } = await fetchPart(link.dataset.more + link.dataset.at)
+    const { answer, doc } = await during(link.closest('.pane, main'), asked, { put: outline => keep(() => up ? link.before(outline) : link.after(outline)) })
     const part = $('#items', doc)
     if (!answer.ok || !part || !link.isConnected) return
-    const up = link.id === 'older', again = $('#' + link.id, part)
+    const again = $('#' + link.id, part)
     const fresh = $$(':scope > .li', part).filter(n => !document.getElementById(n.id))
     keep(() => {
       up ? link.after(...fresh) : link.before(...fresh)
@@ -77,7 +79,7 @@ async function more(link) {
       trim(!up)
     })
     fresh.forEach(frames)
-  } catch { /* the button is still there */ } finally {
+  } finally {
     delete link.dataset.busy
     if (link.isConnected && near) { near.unobserve(link); near.observe(link) }
   }
@@ -150,12 +152,11 @@ function begin() {
 async function unfold(fold) {
   if (!fold.open || fold.dataset.full) return
   fold.dataset.full = 'yes'
-  try {
-    const { answer, doc } = await fetchPart(fold.dataset.chapter)
-    if (!answer.ok || !fold.isConnected) throw new Error('not there')
-    keep(() => $('.inside', fold).replaceChildren(...$('#items', doc).childNodes))
-    frames(fold)
-  } catch { delete fold.dataset.full }
+  const inside = $('.inside', fold), asked = signal => fetchPart(fold.dataset.chapter, { signal, patience: PATIENCE })
+  const { answer, doc } = await during(fold.closest('.pane, main'), asked, { put: outline => inside.prepend(outline) })
+  if (!answer.ok || !fold.isConnected) { delete fold.dataset.full; return }
+  keep(() => inside.replaceChildren(...$('#items', doc).childNodes))
+  frames(fold)
 }
 
 export function start() {

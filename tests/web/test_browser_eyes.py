@@ -29,7 +29,9 @@ async def lively(page: Any, site: Site, number: int) -> list[str]:  # noqa: F811
     typing = "n => document.dispatchEvent(new CustomEvent('hub:typing', { detail: { conversation: n, name: 'K' } }))"
     await page.evaluate(typing, str(number))
     await page.wait_for_selector("#typing")
-    await page.evaluate("document.querySelector('.app').classList.add('loading')")
+    await page.evaluate(
+        "document.querySelector('.convo').append(document.querySelector('#loading').content.cloneNode(true))"
+    )
     await page.evaluate("new Promise(r => requestAnimationFrame(() => requestAnimationFrame(r)))")
     return list(await page.evaluate("[...new Set(moved)]"))
 

@@ -1,13 +1,15 @@
 """Going from one conversation to another in a real browser: without loading a page, and as if one had."""
 
+import asyncio
 import random
 import re
 from typing import Any
 
 import pytest
 
+from tests.fakes import until
 from tests.web.conftest import Site
-from tests.web.test_browser import chrome, database_kind, one_browser, signed_in, site  # noqa: F401
+from tests.web.test_browser import chrome, database_kind, one_browser, signed_in, site, until_true  # noqa: F401
 
 pytestmark = [
     pytest.mark.browser,
@@ -88,6 +90,42 @@ async def test_what_is_typed_stays_with_its_conversation_through_fifty_changes(c
             typed[number] += f" {turn}"
             await page.fill("#reply-text", typed[number])
 
+    assert page.complaints == []
+
+
+async def test_what_is_typed_while_its_conversation_is_drawn_anew_stays_with_the_caret_and_is_nobody_elses(
+    chrome: Any,  # noqa: F811
+    site: Site,  # noqa: F811
+) -> None:
+    number, *_ = await several(site, 1)
+    page = await signed_in(chrome, site)
+    await page.goto(f"{site.base}/c/{number}")
+    held: list[Any] = []
+    let = asyncio.Event()
+
+    async def late(route: Any) -> None:
+        answer = await route.fetch()
+        held.append(route)
+        await let.wait()
+        await route.fulfill(response=answer)
+
+    await page.route("**/drafts/reply", late)
+    await page.fill("#reply-text", "one")
+    await page.evaluate("document.querySelector('.convo').old = true")
+    await page.click(f"#c{number} a")
+    await until(lambda: asyncio.sleep(0, bool(held)))
+    await page.focus("#reply-text")
+    await page.keyboard.press("End")
+    await page.keyboard.type(" two")
+    let.set()
+    await until_true(page, "!document.querySelector('.convo').old")
+    await page.keyboard.type(" three")
+
+    assert await page.input_value("#reply-text") == "one two three"
+    await page.wait_for_selector(".f-reply [data-state] >> text=Saved")
+    assert await page.is_hidden("#newer")
+    await page.reload()
+    assert await page.input_value("#reply-text") == "one two three"
     assert page.complaints == []
 
 
