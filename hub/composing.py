@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
+
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub import drafts, events, holds, modes, outbox, replies
@@ -10,6 +13,14 @@ from hub.access import Actor
 from hub.channels import Channels
 from hub.outbox import CannotSend, Draft
 from hub.tables import conversations
+
+
+class Said(Struct, frozen=True):
+    """What sending came to: the message's id, whether it can still be taken back, the action that changed the status (0: none)."""
+
+    message: int
+    held: bool
+    action: int
 
 
 def send(
@@ -20,10 +31,12 @@ def send(
     conversation_id: int,
     draft: Draft,
     version: int | None = None,
-) -> int:
-    """Answer the customer; the message's id. It waits as long as the channel, the house and the employee say (see `hub.holds`).
+    place: tzinfo = UTC,
+) -> Said:
+    """Answer the customer. It waits as long as the channel, the house and the employee say (see `hub.holds`).
 
-    ``version`` is the draft's that stood in the box. Raises as `outbox.reply`, and `CannotSend` for placeholders nobody filled.
+    ``version`` is the draft's that stood in the box; ``place`` the zone in which words of a snooze are meant.
+    Raises as `outbox.reply`, and `CannotSend` for placeholders nobody filled.
     """
     if draft.template is None and (open_ones := replies.unfilled(draft.text)):
         raise CannotSend(f"Something has to be filled in before this can be sent: {', '.join(open_ones)}.")
@@ -32,13 +45,14 @@ def send(
     ready = channels.by_id.get(draft.via or usual or 0)
     wait = holds.seconds(conn, actor.id, ready.config.kind if ready else "", house_seconds)
     number, fresh = outbox.reply(conn, actor, channels, wait, conversation_id, draft)
+    action = 0
     if fresh and draft.actions:
-        replies.act(conn, actor, conversation_id, draft.actions)
+        action = replies.act(conn, actor, conversation_id, draft.actions, place)
         holds.told(conn, number, events.latest(conn))
     if draft.template is None:  # beside a template, what was being written stays
         drafts.sent(conn, actor, conversation_id, "reply", draft.text, version)
     modes.choose(conn, actor, conversation_id, "reply")
-    return number
+    return Said(number, bool(wait), action)
 
 
 def note(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import UTC, tzinfo
 from typing import Any, Literal, get_args
 
 import msgspec
@@ -11,12 +12,13 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import collaboration, events
+from hub import collaboration, events, snoozing
 from hub.access import Actor, Forbidden, access_conversation, require
 from hub.accounts import Invalid
 from hub.clock import now
 from hub.events import NewEvent
 from hub.outbox import CannotSend, NotFound
+from hub.snoozing import Snooze, understand
 from hub.sql import allocate, among
 from hub.tables import conversations, customers, saved_replies, tags, teams
 from hub.text import clean, clean_line, fold
@@ -39,12 +41,12 @@ _PLACE = re.compile(r"\{\{\s*(" + "|".join(map(re.escape, PLACES)) + r")\s*\}\}"
 _ANY_PLACE = re.compile(r"\{\{\s*([\w.]{1,60})\s*\}\}")
 _SHORTCUT = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})?")
-_ACTION = re.compile(r"tag:.{1,60}|status:(open|waiting|closed)|assign:(me|[et][0-9]{1,18})")
+_ACTION = re.compile(r"tag:.{1,60}|status:(open|waiting|closed)|snooze:.{1,60}|assign:(me|[et][0-9]{1,18})")
 
 
 class Reply(Struct, frozen=True):
     """A saved reply. ``language`` is empty where it does not matter; ``team_id`` goes with the visibility "team", ``owner_id`` is
-    who made it. ``actions`` are like ``tag:refund``, ``status:closed``, ``assign:me``, ``assign:e7``, ``assign:t3``.
+    who made it. ``actions`` are like ``tag:refund``, ``status:closed``, ``assign:me``, ``assign:e7``, ``assign:t3``, ``snooze:tomorrow 9``.
     """
 
     id: int
@@ -166,6 +168,7 @@ def _checked(conn: Connection, actor: Actor, given: Mapping[str, Any]) -> dict[s
     for action in actions:
         if not _ACTION.fullmatch(action):
             raise Invalid(f"“actions”: “{action}” is none; write tag:…, status:closed or assign:me.")
+        _check_snooze(action)
     visibility, team = given.get("visibility", "mine"), given.get("team_id")
     if visibility not in VISIBILITIES:
         raise Invalid("“visibility”: mine, team or everyone.")
@@ -178,6 +181,15 @@ def _checked(conn: Connection, actor: Actor, given: Mapping[str, Any]) -> dict[s
         "team_id": _team(conn, actor, visibility, team),
         "actions": msgspec.json.encode(actions).decode() if actions else "",
     }
+
+
+def _check_snooze(action: str) -> None:
+    """Words of a snooze mean something. Raises `Invalid`."""
+    if action.startswith("snooze:"):
+        try:
+            snooze_of(action, now(), UTC)
+        except snoozing.Unclear as error:
+            raise Invalid(f"“snooze”: {error}") from error
 
 
 def _team(conn: Connection, actor: Actor, visibility: str, team: int | None) -> int | None:
@@ -239,8 +251,18 @@ def unfilled(text: str) -> list[str]:
     return list(dict.fromkeys(_PLACE.findall(text)))
 
 
-def act(conn: Connection, actor: Actor, conversation_id: int, actions: Sequence[str]) -> None:
-    """Do what a saved reply wants done. Raises `CannotSend` and whatever the deeds themselves raise."""
+def snooze_of(action: str, moment: int, place: tzinfo) -> Snooze:
+    """Until when ``snooze:…`` means at ``moment`` (ms) in the zone ``place``: words, or a moment in ms. Raises `snoozing.Unclear`."""
+    said = action.partition(":")[2]
+    return (
+        Snooze(int(said)) if said.isascii() and said.isdecimal() and len(said) > 11 else understand(said, moment, place)
+    )
+
+
+def act(conn: Connection, actor: Actor, conversation_id: int, actions: Sequence[str], place: tzinfo = UTC) -> int:
+    """Do what shall be done when a message is sent; the action that changed the status (0: none did). Of several statuses the last
+    counts. ``place`` is the zone in which words of a snooze are meant. Raises `CannotSend` and whatever the deeds themselves raise.
+    """
     for action in actions:
         if not _ACTION.fullmatch(action):
             raise CannotSend(f"Nobody knows how to do “{action}”.")
@@ -256,5 +278,17 @@ def act(conn: Connection, actor: Actor, conversation_id: int, actions: Sequence[
             collaboration.assign(
                 conn, actor, conversation_id, employee, int(value[1:]) if value[0] == "t" else home.team_id
             )
-        elif kind == "status":
-            collaboration.set_status(conn, actor, conversation_id, value)  # type: ignore[arg-type]  # the pattern knows them
+    last = next((action for action in reversed(actions) if action.startswith(("status:", "snooze:"))), "")
+    if last.startswith("snooze:"):
+        return _snooze(conn, actor, conversation_id, last, place)
+    if last:
+        return collaboration.set_status(conn, actor, conversation_id, last[7:])  # type: ignore[arg-type]  # the pattern knows them
+    return 0
+
+
+def _snooze(conn: Connection, actor: Actor, conversation_id: int, action: str, place: tzinfo) -> int:
+    try:
+        until = snooze_of(action, now(), place).until
+    except snoozing.Unclear as error:
+        raise CannotSend(str(error)) from error
+    return collaboration.set_status(conn, actor, conversation_id, "snoozed", until, until_reply=until is None)

@@ -10,6 +10,7 @@ from sqlalchemy.engine import Connection
 
 from hub import collaboration, collisions, composing, files, mentions, modes, undo, uploads
 from hub.access import Actor, Forbidden, access_message
+from hub.composing import Said
 from hub.database import Unavailable
 from hub.fitting import Gone
 from hub.http import HOUSE, UPLOAD, Form, House, Problem, as_problem, read_form
@@ -22,11 +23,12 @@ from hub.sql import among
 from hub.tables import attachments, employees
 from hub.text import clean, clean_line
 from hub.timeline import FileView
-from hub.web import templating
+from hub.web import onwards, templating
 from hub.web.answering import recipients, written
 from hub.web.pages import Composer, beside, show_conversation
-from hub.web.rendering import words_for
+from hub.web.rendering import when_for, words_for
 from hub.web.screens import is_part, number_in, positive
+from hub.web.working import there
 
 #: Files of one answer.
 MOST_FILES = 20
@@ -55,7 +57,7 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
         _text(form, "text"),
         _text(form, "note"),
         written(form),
-        actions=tuple(clean_line(v, 100) for v in form.getall("act", [])[:20] if isinstance(v, str)),
+        actions=_acts(form),
         back="template" not in form,  # a template stands beside what was being written
     )
     seen = positive(_word(form, "seen", 20))
@@ -66,9 +68,7 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
         draft = _drafted(house, composer, kept, seen, prepared)
         if not draft.client_id:
             raise CannotSend("The form is too old. Send it again.")
-        await house.hub.db.write(
-            composing.send, actor, house.hub.channels, house.hub.options.undo_seconds, number, draft, _version(form)
-        )
+        said, onward = await house.hub.db.write(_say, request, actor, number, draft, _version(form))
     except Stale:
         return await _faster(request, actor, composer, kept, seen)
     except (CannotSend, Forbidden, OtherWords, Unavailable) as error:
@@ -77,10 +77,30 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
         seen = 0
     if not trouble:
         house.hub.bus.publish()
-        return back(request, number)
+        return there(beside(request.query), onward, 0 if said.held else said.action)
     shown = await house.hub.db.read(_kept, actor, kept, composer.said.about)
     filled = structs.replace(composer, trouble=trouble, kept=shown)
     return await show_conversation(request, actor, number, filled, status, seen)
+
+
+def _say(
+    conn: Connection, request: web.Request, actor: Actor, number: int, draft: Draft, version: int | None
+) -> tuple[Said, int]:
+    """Send it; where to go on when the conversation has left the list beside it by what was done with it."""
+    hub, place = request.app[HOUSE].hub, beside(request.query)
+    spot = onwards.spot(conn, actor, place, number) if draft.actions else None
+    zone = when_for(request, words_for(request, actor)).place
+    said = composing.send(conn, actor, hub.channels, hub.options.undo_seconds, number, draft, version, zone)
+    return said, onwards.onward(conn, actor, place, number, spot) if draft.actions else number
+
+
+def _acts(form: Form) -> tuple[str, ...]:
+    """What shall be done when it is sent: check boxes, the button that was pressed, a snooze in words."""
+    found = [clean_line(v, 100) for v in form.getall("act", [])[:20] if isinstance(v, str)]
+    said = _word(form, "snooze", 60)
+    if said or "snooze:" in found:  # in words, also when Enter sent the form from the field they stand in
+        found = [*(act for act in found if act != "snooze:"), f"snooze:{said or '?'}"]
+    return tuple(found)
 
 
 async def _faster(

@@ -18,7 +18,7 @@ from hub.tables import employees
 from hub.web import reads
 from hub.web.forms import word
 from hub.web.pages import beside
-from hub.web.rendering import show, words_for
+from hub.web.rendering import show, when_for, words_for
 from hub.web.screens import is_part, number_in
 from hub.web.views import Names, acted
 
@@ -93,11 +93,11 @@ async def set_undo(request: web.Request, actor: Actor) -> web.StreamResponse:
 async def replies_part(request: web.Request, actor: Actor) -> web.StreamResponse:
     """GET /c/<number>/saved?q=: the saved replies that fit, filled in."""
     number, q = number_in(request), request.query.get("q", "")[:100]
-    words = words_for(request, actor)
+    when = when_for(request, words_for(request, actor))
 
     def look(conn: Connection) -> tuple[list[Filled], Names]:
         return replies.for_conversation(conn, actor, number, q), reads.names(conn)[0]
 
     found, names = await request.app[HOUSE].hub.db.read(look)
-    acts = {filled.reply.id: acted(filled.reply.actions, names, words) for filled in found}
+    acts = {filled.reply.id: acted(filled.reply.actions, names, when) for filled in found}
     return show(request, "saved.j2", actor, found=found, acts=acts)

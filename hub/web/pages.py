@@ -107,9 +107,10 @@ async def list_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     template = "rows.j2" if request.path.endswith("/rows") else "inbox.j2"
     current = positive(request.query.get("c", ""))
     cursor = request.query.get("cursor", "")
+    held = await house.hub.db.read(holds.latest, actor.id) if template == "inbox.j2" else None
     answer = show(
         request, template, actor, place=place, listed=listed, around=listed.around, current=current, cursor=cursor,
-        nothing_next="none" in request.query, toast=toast,
+        nothing_next="none" in request.query, toast=toast, held=held,
         title=title(house.company, listed.rows, _list_name(request, actor, place, listed)),
     )  # fmt: skip
     if template == "inbox.j2":
@@ -200,7 +201,7 @@ async def show_conversation(
         others=opened.others, people=opened.people, all_teams=opened.all_teams, latest=opened.latest,
         steps=reasons.each_in_words(row.reason, when.words.language, when.until), ask=ask,
         ways=offered, way=chosen_way(offered, shown.said), domains=domains(house.hub.channels, offered), gsm=GSM,
-        gone=_gone(request, opened), composer=shown, acts=acted(shown.actions, opened.names, when.words),
+        gone=_gone(request, opened), composer=shown, acts=acted(shown.actions, opened.names, when),
         seen=row.last_message_id, newer=stretch.newer, history=opened.history, earlier=opened.earlier,
         standing=opened.standing, did=toasts.did(request, actor, number, place.conversation(number).partition("?")[2]),
         channel_names=opened.names.channels, employees=opened.names.employees,

@@ -16,12 +16,12 @@ from hub.replies import Reply
 from hub.web import forms, reads, settings
 from hub.web.forms import Trouble
 from hub.web.places import Team
-from hub.web.rendering import words_for
+from hub.web.rendering import when_for, words_for
 from hub.web.screens import number_in
 from hub.web.views import Names, acted
 
 PATH = "/settings/replies"
-FIELDS = ("name", "text", "language", "shortcut", "visibility", "team", "tags", "status", "assign")
+FIELDS = ("name", "text", "language", "shortcut", "visibility", "team", "tags", "status", "assign", "snooze")
 
 
 class Line(Struct, frozen=True):
@@ -42,12 +42,13 @@ async def replies_page(request: web.Request, actor: Actor) -> web.StreamResponse
     """GET /settings/replies"""
     found, names = await request.app[HOUSE].hub.db.read(_everything, actor)
     words = words_for(request, actor)
+    when = when_for(request, words)
     lines = [
         Line(
             reply,
             names.employees.get(reply.owner_id or 0, ""),
             names.teams.get(reply.team_id or 0, ""),
-            tuple(label for _, label in acted(reply.actions, names, words)),
+            tuple(label for _, label in acted(reply.actions, names, when)),
             replies.may_change(actor, reply),
         )
         for reply in found
@@ -78,7 +79,8 @@ async def _form(
     others = [a for a in reply.actions if a.startswith("assign:") and a != "assign:me"]
     assign = [("", words.text("Nobody else")), ("me", words.text("Whoever sends it"))]
     assign += [(f"t{team.id}", words.text("Team: {name}", name=team.name)) for team in teams]
-    assign += [(value[7:], label) for value, label in acted(others, names, words) if value.startswith("assign:e")]
+    said = acted(others, names, when_for(request, words))
+    assign += [(value[7:], label) for value, label in said if value.startswith("assign:e")]
     return await settings.page(
         request, actor, "reply.j2", "replies", reply.name or words.text("New saved reply"),
         status=422 if troubles else 200, troubles=troubles, reply=reply, places=" ".join("{{" + place + "}}" for place in replies.PLACES),
@@ -88,7 +90,7 @@ async def _form(
 
 
 def _plain(reply: Reply) -> dict[str, Any]:
-    said: dict[str, list[str]] = {"tag": [], "status": [], "assign": []}
+    said: dict[str, list[str]] = {"tag": [], "status": [], "assign": [], "snooze": []}
     for action in reply.actions:
         kind, _, value = action.partition(":")
         said[kind].append(value)
@@ -102,13 +104,14 @@ def _plain(reply: Reply) -> dict[str, Any]:
         "tags": ", ".join(said["tag"]),
         "status": "".join(said["status"][-1:]),
         "assign": "".join(said["assign"][-1:]),
+        "snooze": "".join(said["snooze"][-1:]),
     }
 
 
 def _given(form: Form) -> dict[str, Any]:
     actions = [f"tag:{tag}" for tag in forms.parts(forms.word(form, "tags", 1000))]
     # closed last: nobody is given what is closed
-    actions += [f"{kind}:{value}" for kind in ("assign", "status") if (value := forms.word(form, kind, 30))]
+    actions += [f"{kind}:{value}" for kind in ("assign", "status", "snooze") if (value := forms.word(form, kind, 60))]
     return {
         "name": forms.word(form, "name", 200),
         "text": forms.text(form, "text"),

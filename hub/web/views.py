@@ -8,7 +8,6 @@ from msgspec import Struct, structs
 
 from hub import reasons
 from hub.events import Event
-from hub.i18n import Catalogue
 from hub.mentions import Spans
 from hub.timeline import Item, MessageView
 from hub.web import drawn, told
@@ -316,8 +315,9 @@ def in_words(event: Event, names: Names, when: When) -> str:
     return words.text("Something happened ({kind})", kind=event.kind)
 
 
-def acted(actions: Sequence[str], names: Names, words: Catalogue) -> list[tuple[str, str]]:
+def acted(actions: Sequence[str], names: Names, when: When) -> list[tuple[str, str]]:
     """What a saved reply wants done when it is sent: each with its words."""
+    words = when.words
     said = []
     for action in actions:
         kind, _, value = action.partition(":")
@@ -326,6 +326,8 @@ def acted(actions: Sequence[str], names: Names, words: Catalogue) -> list[tuple[
         elif kind == "status":
             label = {"open": words.text("Keep open"), "waiting": words.text("Then wait")}.get(value, "")
             label = label or words.text("Then close")
+        elif kind == "snooze":
+            label = words.text("Then snooze: {until}", until=_snoozed(value, when))
         elif value == "me":
             label = words.text("Assign to me")
         else:
@@ -333,6 +335,13 @@ def acted(actions: Sequence[str], names: Names, words: Catalogue) -> list[tuple[
             label = words.text("Assign to {name}", name=known.get(int(value[1:] or 0), "?"))
         said.append((action, label))
     return said
+
+
+def _snoozed(said: str, when: When) -> str:
+    """A snooze's end as it was said: a moment in ms, or words."""
+    if said == "reply":
+        return when.words.text("Until the customer replies")
+    return when.until(int(said)) if said.isascii() and said.isdecimal() and len(said) < 16 else said
 
 
 def _level(event: Event, when: When) -> str:

@@ -11,6 +11,7 @@ import { start as sound } from './sound.js'
 import { start as composer } from './composer.js'
 import { start as sending } from './sending.js'
 import { start as enter } from './enter.js'
+import { start as ways } from './ways.js'
 import { start as board } from './board.js'
 import { start as ticks } from './ticks.js'
 import { start as look } from './look.js'
@@ -35,4 +36,4 @@ import { start as assign } from './assign.js'
 import { start as people } from './people.js'
 import { start as templates } from './templating.js'
 
-for (const begin of [announce, list, amount, convo, timeline, mail, pictures, sound, composer, sending, enter, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, swipe, keys, palette, assign, people, nav, mentions, drawers, idle, templates, stream]) begin()
+for (const begin of [announce, list, amount, convo, timeline, mail, pictures, sound, composer, sending, enter, ways, being, late, connection, notify, wishes, board, ticks, look, screens, toasts, work, bulk, swipe, keys, palette, assign, people, nav, mentions, drawers, idle, templates, stream]) begin()

@@ -87,12 +87,12 @@ function arrived(entry, answer, doc) {
   drop(entry)
   versions.delete(entry.id)
   tell('hub:sent', { form, doc, mode: entry.mode, number: entry.number })
-  if (form) {
-    if ($('[data-conversation]', doc)?.dataset.conversation === entry.number) taken(doc, true)
-    else tell('hub:go', { url: answer.url, doc })
+  if (form && $('[data-conversation]', doc)?.dataset.conversation !== entry.number) tell('hub:go', { url: answer.url, doc })  // brings the bar too
+  else {
+    if (form) taken(doc, true)
+    toast(doc)
   }
   draw()
-  toast(doc)
   refreshList()
 }
 

@@ -10,7 +10,7 @@ let asked = 0, asking = 0
 function preview(input) {
   clearTimeout(asking)
   asking = setTimeout(async () => {
-    const turn = ++asked, says = $('[data-says]', input.closest('form, .pop')), text = input.value.trim()
+    const turn = ++asked, says = $('[data-says]', input.closest('.says, form, .pop')), text = input.value.trim()
     if (!text) { says.replaceChildren(); return }
     try {
       const { answer, doc } = await fetchPart(`/snooze?words=${encodeURIComponent(text)}`), fresh = $('[data-says]', doc)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import administration, composing, outbox, replies
+from hub import administration, composing, outbox, replies, snoozing
 from hub.access import Actor, Forbidden
 from hub.accounts import Invalid
+from hub.clock import now
 from hub.outbox import CannotSend, NotFound
 from tests.core.conftest import Rig, message
 
@@ -128,7 +130,7 @@ async def test_sending_does_what_the_reply_wants_or_nothing_at_all(rig: Rig) -> 
 
     async def send(text: str, *actions: str) -> int:
         draft = outbox.Draft(text, text, actions=actions)
-        return await rig.hub.db.write(composing.send, actor, rig.hub.channels, 3600, number, draft)
+        return (await rig.hub.db.write(composing.send, actor, rig.hub.channels, 3600, number, draft)).message
 
     with pytest.raises(CannotSend, match=r"customer\.name"):
         await send("Dear {{customer.name}}")
@@ -141,3 +143,25 @@ async def test_sending_does_what_the_reply_wants_or_nothing_at_all(rig: Rig) -> 
     (row,) = await rig.rows("SELECT status, assignee_id FROM conversations")
     assert (row["status"], row["assignee_id"]) == ("closed", actor.id)
     assert await rig.count("tags", "tag = 'a'") == 1
+
+
+async def test_sending_can_snooze_until_a_moment_in_words_or_until_the_customer_replies(rig: Rig) -> None:
+    actor, place = await rig.employee(), ZoneInfo("Europe/Berlin")
+    number = await conversation(rig)
+
+    async def send(*actions: str) -> dict[str, Any]:
+        draft = outbox.Draft("Soon", repr(actions), actions=actions)
+        await rig.hub.db.write(composing.send, actor, rig.hub.channels, 0, number, draft, None, place)
+        return (await rig.rows("SELECT status, snoozed_until FROM conversations"))[0]
+
+    at = now() + 3_600_000
+    assert await send("status:closed", f"snooze:{at}") == {"status": "snoozed", "snoozed_until": at}
+    meant = snoozing.understand("übermorgen 9", now(), place).until
+    assert await send("snooze:übermorgen 9") == {"status": "snoozed", "snoozed_until": meant}
+    assert await send("snooze:reply") == {"status": "snoozed", "snoozed_until": None}
+    for wrong in ("snooze:some day", f"snooze:{now() - 1}"):
+        with pytest.raises(CannotSend):
+            await send(wrong)
+    assert await rig.count("messages", "direction = 'out'") == 3
+    with pytest.raises(Invalid, match=r"^“snooze”: "):
+        await add(rig, actor, "Wrong", "text", actions=["snooze:some day"])

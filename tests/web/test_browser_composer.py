@@ -331,3 +331,32 @@ async def test_what_was_typed_about_a_deleted_conversation_is_kept_nowhere(chrom
     await page.reload()
     await until_true(page, "() => !JSON.stringify(localStorage).includes('zebra')")
     assert await counted(site, "drafts") == 0
+
+
+async def test_send_and_snooze_in_words_by_enter_goes_on_to_the_next_and_the_field_is_empty_again(
+    chrome: Any,  # noqa: F811
+    site: Site,
+) -> None:
+    one, two = await site.say("One", "one", "One"), await site.say("Two", "two", "Two")
+    page = await opened(chrome, site, one)
+    await page.goto(f"{site.base}/c/{one}?in=all&sort=oldest")
+    await page.fill("#reply-text", "Soon")
+    await page.click(".split .menu > summary")
+    await page.click(".way > summary")
+    await page.fill(".way [name=snooze]", "left behind")
+    await page.keyboard.press("Escape")
+    await until_true(page, "() => document.querySelector('.way [name=snooze]').value === ''")
+    await page.click(".split .menu > summary")
+    await page.click(".way > summary")
+    await page.fill(".way [name=snooze]", "morgen 9")
+    await page.wait_for_selector(".way [data-says] >> text=09:00")
+    await page.keyboard.press("Enter")
+
+    await page.wait_for_url(f"**/c/{two}?*")
+    await until(lambda: counted(site, "conversations", f"id = {one} AND status = 'snoozed' AND snoozed_until > 0"))
+    assert await page.text_content("#toast form .grow") == "Sent"
+    await page.keyboard.press("z")
+    await page.wait_for_url(f"**/c/{one}?*")
+    await becomes(page, "Soon")
+    assert await counted(site, "conversations", "status = 'open'") == 2
+    assert page.complaints == []
