@@ -144,9 +144,9 @@ def _insert(
     return number
 
 
-def merge(conn: Connection, actor: Actor, source: int, target: int) -> int:
+def merge(conn: Connection, actor: Actor, source: int, target: int, across: bool = False) -> int:
     """Merge a conversation into another one; the action's id. Raises as `merging.merge`."""
-    join = merging.merge(conn, actor, source, target)
+    join = merging.merge(conn, actor, source, target, across)
     return _remember_join(conn, actor, Deed("merge", join=join, other=target), source)
 
 

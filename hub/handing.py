@@ -56,7 +56,9 @@ def give(conn: Connection, actor: Actor, conversation_id: int, customer_id: int)
             break
         attempt.rollback()  # somebody gave it away or merged it meanwhile: hold what it is now
     if source != target:
-        _move(conn, actor, [homes[number] for number in whole], target)
+        # what was merged into it from another customer's conversations leaves those where they are
+        theirs = [homes[number] for number in whole if homes[number].customer_id == source]
+        _move(conn, actor, theirs, target)
     return source
 
 

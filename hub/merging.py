@@ -4,6 +4,9 @@ What was said moves for good, row by row: messages, the entries that tell of the
 each conversation has one order, and whatever looks for a message finds it where it is now. The conversation that was merged is
 closed and names where it goes on; what still comes for it follows (see `hub.store`).
 
+A conversation is one customer's. When one is merged into another customer's, what was said in it becomes part of that customer's
+history, and who said it takes part in the conversation; the two stay two customers. Undoing it gives everything back.
+
 Locks as in `hub.store`: deliveries, conversations (in order of id), the counter of conversations, the counter of ids, clocks.
 """
 
@@ -33,6 +36,16 @@ from hub.text import preview
 
 #: Messages of a conversation that can be moved at once.
 MOST = 5000
+
+
+class TwoCustomers(CannotSend):
+    """The conversations belong to different customers, and nobody said that this is meant."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "These conversations belong to different customers. Merge the customers first, or say that it is meant so."
+        )
+
 
 _m, _e, _d, _h, _p = messages.c, happened.c, deliveries.c, holds.c, participants.c
 
@@ -103,6 +116,14 @@ def _move(conn: Connection, said: Sequence[int], entries: Sequence[int], source:
         conn.execute(sa.update(rows).where(*condition).values(conversation_id=target))
 
 
+def _become(conn: Connection, said: Sequence[int], entries: Sequence[int], one: int, other: int) -> None:
+    """What was one customer's is the other's, as everything in a conversation is its customer's."""
+    if one == other:
+        return
+    conn.execute(sa.update(messages).where(_m.customer_id == one, among(_m.id, said)).values(customer_id=other))
+    conn.execute(sa.update(happened).where(_e.customer_id == one, among(_e.id, entries)).values(customer_id=other))
+
+
 def _take_part(conn: Connection, source: int, target: int) -> tuple[str, ...]:
     """Whoever takes part in the source takes part in the target; those who did not before."""
     rows = conn.execute(sa.select(_p.address, _p.channel_id).where(_p.conversation_id == source)).all()
@@ -148,8 +169,11 @@ def _bring_drafts(conn: Connection, source: int, target: int) -> None:
 
 
 # ── merging ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-def merge(conn: Connection, actor: Actor, source_id: int, target_id: int) -> int:
-    """Make one conversation a part of another of the same customer; the join's id. Raises `NotFound`, `CannotSend`."""
+def merge(conn: Connection, actor: Actor, source_id: int, target_id: int, across: bool = False) -> int:
+    """Make one conversation a part of another one; the join's id. ``across``: also of one of another customer.
+
+    Raises `NotFound`, `CannotSend`, `TwoCustomers`, `access.Forbidden`.
+    """
     homes = _hold(conn, actor, [source_id, target_id])
     if source_id == target_id:
         raise CannotSend("A conversation cannot be merged into itself.")
@@ -157,8 +181,12 @@ def merge(conn: Connection, actor: Actor, source_id: int, target_id: int) -> int
     for home in (source, target):
         if home.merged_into is not None:
             raise CannotSend(f"Conversation #{home.id} was merged into #{home.merged_into} already.")
+        if home.status == "closed" and conversations.was_deleted(conn, home.id):
+            raise CannotSend(f"Conversation #{home.id} was deleted; nothing can be merged with it.")
     if source.customer_id != target.customer_id:
-        raise CannotSend("These conversations belong to different customers. Merge the customers first.")
+        require(actor, "customers")
+        if not across:
+            raise TwoCustomers
     return _absorb(conn, actor, source, target)
 
 
@@ -168,6 +196,7 @@ def _absorb(conn: Connection, actor: Actor, source: Current, target: Current) ->
     followers = _followers(conn, source.id, target.id)
     _bring_drafts(conn, source.id, target.id)
     _move(conn, said, entries, source.id, target.id)
+    _become(conn, said, entries, source.customer_id, target.customer_id)
     joined, shared = _take_part(conn, source.id, target.id), _share_tags(conn, source.id, target.id)
     _newest(conn, target)
     target.waiting_since = min((w for w in (source.waiting_since, target.waiting_since) if w is not None), default=None)
@@ -180,9 +209,14 @@ def _absorb(conn: Connection, actor: Actor, source: Current, target: Current) ->
     conn.execute(sa.update(table).where(table.c.id == source.id).values(closed_as="merged"))
     moved = Moved(tuple(said), tuple(entries), joined, shared, *was, _waits(target), followers)
     number = _remember(conn, "merge", actor, source.id, target.id, moved)
+    across = {"across": True} if source.customer_id != target.customer_id else {}
     told = [
         NewEvent(
-            "conversation.merged", h.id, h.customer_id, actor_id=actor.id, data={key: str(other), "join": str(number)}
+            "conversation.merged",
+            h.id,
+            h.customer_id,
+            actor_id=actor.id,
+            data={key: str(other), "join": str(number), **across},
         )
         for h, key, other in ((target, "other", source.id), (source, "into", target.id))
     ]
@@ -299,6 +333,7 @@ def separate(conn: Connection, actor: Actor, join_id: int) -> tuple[int, int]:
 def _take_out(conn: Connection, actor: Actor, row: Any, source: Current, target: Current) -> None:
     moved = msgspec.json.decode(row.moved, type=Moved)
     _move(conn, moved.messages, moved.events, target.id, source.id)
+    _become(conn, moved.messages, moved.events, target.customer_id, source.customer_id)
     c, t = table.c, tags.c
     conn.execute(
         sa.update(table).where(among(c.id, moved.followers), c.merged_into == target.id).values(merged_into=source.id)

@@ -1,22 +1,16 @@
-"""A person's data: everything in one ZIP file, or gone for good, with a tombstone that keeps it from being imported again."""
+"""A person's data gone for good, with a tombstone that keeps it from being imported again. To hand it out: see `takeaway`."""
 
 from __future__ import annotations
 
 import asyncio
-import re
-import zipfile
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import blocking, drafts, events, identity, looking, search
-from hub.blobs import Blobs
-from hub.clock import now, rfc3339
+from hub import blocking, drafts, elsewhere, events, identity, looking, search
+from hub.clock import now
 from hub.core import Hub
 from hub.events import NewEvent
 from hub.moving import words_of
@@ -66,120 +60,22 @@ def family(conn: Connection, customer_id: int) -> list[int]:
     return sorted(found)
 
 
+def said_in(homes: Sequence[int], more: Sequence[int] = ()) -> sa.ColumnElement[bool]:
+    """The condition on `messages` for what was said in the conversations, and these."""
+    here = among(messages.c.conversation_id, homes)
+    return sa.or_(here, among(messages.c.id, more)) if more else here
+
+
 def _conversations(conn: Connection, people: Sequence[int]) -> list[int]:
     c = conversations.c
     return list(conn.execute(sa.select(c.id).where(among(c.customer_id, people)).order_by(c.id)).scalars())
 
 
-def _envelopes(conn: Connection, homes: Sequence[int]) -> list[int]:
+def envelopes(conn: Connection, said: sa.ColumnElement[bool]) -> list[int]:
+    """The journal's entries out of which these messages were read."""
     m = messages.c
-    statement = sa.select(m.journal_id).where(among(m.conversation_id, homes), m.journal_id.is_not(None)).distinct()
+    statement = sa.select(m.journal_id).where(said, m.journal_id.is_not(None)).distinct()
     return sorted(conn.execute(statement).scalars())
-
-
-def shared_envelopes(conn: Connection, homes: Sequence[int], envelopes: Sequence[int]) -> set[int]:
-    """Those of the envelopes that hold other people's messages too."""
-    m = messages.c
-    others = sa.select(m.journal_id).where(among(m.journal_id, envelopes), ~among(m.conversation_id, homes)).distinct()
-    return set(conn.execute(others).scalars())
-
-
-# ── export ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-class Exported(Struct, frozen=True):
-    """What an export holds."""
-
-    messages: int
-    files: int
-    envelopes: int
-
-
-def export(conn: Connection, blobs: Blobs, customer_id: int, target: Path) -> Exported:
-    """Write JSON, attachments and envelopes into a ZIP file. Blocking. Raises `NotFound`, OSError."""
-    people = family(conn, customer_id)
-    homes = _conversations(conn, people)
-    part = target.with_name(target.name + ".part")
-    try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
-            _put(archive, "customer.json", _about(conn, people))
-            _put(archive, "conversations.json", _plain(conn, conversations, among(conversations.c.id, homes)))
-            said = [row for rows in _said(conn, homes) for row in rows]
-            _put(archive, "messages.json", said)
-            _put(archive, "events.json", _plain(conn, happened, among(happened.c.customer_id, people)))
-            files = _put_files(conn, blobs, archive, [row["id"] for row in said])
-            envelopes = _put_envelopes(conn, blobs, archive, homes)
-        part.chmod(0o600)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)
-    return Exported(len(said), files, envelopes)
-
-
-def _about(conn: Connection, people: Sequence[int]) -> dict[str, Any]:
-    merged = sa.or_(among(merges.c.winner_id, people), among(merges.c.loser_id, people))
-    return {
-        "exported_at": rfc3339(now()),
-        "customers": _plain(conn, customers, among(customers.c.id, people)),
-        "identities": _plain(conn, identities, among(identities.c.customer_id, people)),
-        "merges": _plain(conn, merges, merged),
-    }
-
-
-def _plain(conn: Connection, table: sa.Table, condition: sa.ColumnElement[bool]) -> list[dict[str, Any]]:
-    return [_row(row) for row in conn.execute(sa.select(table).where(condition).order_by(table.c.id))]
-
-
-def _row(row: Any) -> dict[str, Any]:
-    """Times in words; what is JSON in the database is JSON in the file."""
-    told: dict[str, Any] = {}
-    for key, value in row._mapping.items():
-        if key in ("details", "attributes", "data", "moved") and value:
-            told[key] = msgspec.json.decode(value)
-        elif (key == "at" or key.endswith("_at")) and isinstance(value, int):
-            told[key] = rfc3339(value)
-        else:
-            told[key] = value
-    return told
-
-
-def _said(conn: Connection, homes: Sequence[int]) -> Iterator[list[dict[str, Any]]]:
-    m = messages.c
-    for start in range(0, len(homes), BATCH):
-        of = among(m.conversation_id, homes[start : start + BATCH])
-        yield [_row(row) for row in conn.execute(sa.select(messages).where(of).order_by(m.id))]
-
-
-def _put(archive: zipfile.ZipFile, name: str, value: Any) -> None:
-    archive.writestr(name, msgspec.json.format(msgspec.json.encode(value), indent=2))
-
-
-def _put_files(conn: Connection, blobs: Blobs, archive: zipfile.ZipFile, ids: Sequence[int]) -> int:
-    rows = conn.execute(sa.select(attachments).where(among(attachments.c.message_id, ids))).all()
-    for row in rows:
-        archive.writestr(f"files/{row.id}-{_safe(row.name)}", _bytes(blobs, row.sha256))
-    return len(rows)
-
-
-def _put_envelopes(conn: Connection, blobs: Blobs, archive: zipfile.ZipFile, homes: Sequence[int]) -> int:
-    envelopes = _envelopes(conn, homes)
-    shared = shared_envelopes(conn, homes, envelopes)
-    for number in sorted(set(envelopes) - shared):
-        row = conn.execute(sa.select(journal).where(journal.c.id == number)).one()
-        archive.writestr(f"raw/{number}.bin", _bytes(blobs, row.blob) if row.blob else row.body or b"")
-        archive.writestr(f"raw/{number}.headers.json", row.headers or "{}")
-    if shared:
-        archive.writestr("raw/left-out.txt", "Envelopes that also hold other people's messages: " + str(sorted(shared)))
-    return len(envelopes) - len(shared)
-
-
-def _bytes(blobs: Blobs, name: str) -> bytes:
-    try:
-        return blobs.get(name)
-    except FileNotFoundError:
-        return b""  # the JSON still names it; a missing blob must not keep a person from the rest of their data
-
-
-def _safe(name: str) -> str:
-    return re.sub(r"[^\w. -]", "_", name).strip(". ")[:100] or "file"
 
 
 # ── erase ─────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -198,21 +94,28 @@ _bury = sa.text(
 
 
 def erase(conn: Connection, customer_id: int, actor_id: int | None = None) -> Erased:
-    """Remove everything the customer said and is, in one transaction; the empty shell and a tombstone stay. Raises `NotFound`."""
+    """Remove everything the customer said and is, in one transaction; the empty shell and a tombstone stay. Raises `NotFound`.
+
+    Also what they said where they only took part, and what was merged out of their conversations into others'.
+    """
     if not is_postgres(conn):
         conn.execute(sa.text("PRAGMA secure_delete=ON"))
-    people, addresses, homes = _hold(conn, customer_id)
+    people, addresses, homes, more = _hold(conn, customer_id)
     if addresses:
         conn.execute(_bury, [{"hash": identity.address_hash(a), "at": now()} for a in addresses])
-    blobs, envelopes = _erase_envelopes(conn, homes)
+    m = messages.c
+    blobs, gone = _erase_envelopes(conn, said_in(homes, more))
     count = 0
-    for start in range(0, len(homes), BATCH):
-        said, names = _erase_messages(conn, homes[start : start + BATCH])
-        count, blobs = count + said, blobs | names
+    for column, ids in ((m.conversation_id, homes), (m.id, more)):
+        for start in range(0, len(ids), BATCH):
+            said, names = _erase_messages(conn, among(column, ids[start : start + BATCH]))
+            count, blobs = count + said, blobs | names
+    last = among(conversations.c.last_message_id, more)
+    conn.execute(sa.update(conversations).where(last).values(preview=""))
     _erase_shell(conn, people, homes, addresses)
     data = {"messages": count, "addresses": len(addresses)}
     events.append(conn, [NewEvent("customer.erased", customer_id=customer_id, actor_id=actor_id, data=data)])
-    return Erased(count, len(addresses), envelopes, tuple(sorted(unused(conn, blobs))))
+    return Erased(count, len(addresses), gone, tuple(sorted(unused(conn, blobs))))
 
 
 def erase_conversation(conn: Connection, conversation_id: int, actor_id: int) -> Erased:
@@ -222,25 +125,26 @@ def erase_conversation(conn: Connection, conversation_id: int, actor_id: int) ->
     c = conversations.c
     merged = sa.select(c.id).where(c.merged_into == conversation_id).order_by(c.id)
     homes = [conversation_id, *conn.execute(merged).scalars()]
-    _lock(conn, journal, among(journal.c.id, _envelopes(conn, homes)))
+    _lock(conn, journal, among(journal.c.id, envelopes(conn, said_in(homes))))
     _lock(conn, deliveries, among(deliveries.c.conversation_id, homes))
     _lock(conn, conversations, among(c.id, homes), whole=True)
-    blobs, envelopes = _erase_envelopes(conn, homes)
-    count, names = _erase_messages(conn, homes)
+    blobs, gone = _erase_envelopes(conn, said_in(homes))
+    count, names = _erase_messages(conn, said_in(homes))
     _erase_homes(conn, homes)
     conn.execute(sa.update(happened).where(among(happened.c.conversation_id, homes)).values(shown=False))
     customer = conn.execute(sa.select(c.customer_id).where(c.id == conversation_id)).scalar()
     data = {"messages": count}
     events.append(conn, [NewEvent("conversation.deleted", conversation_id, customer, actor_id=actor_id, data=data)])
-    return Erased(count, 0, envelopes, tuple(sorted(unused(conn, blobs | names))))
+    return Erased(count, 0, gone, tuple(sorted(unused(conn, blobs | names))))
 
 
-def _hold(conn: Connection, customer_id: int) -> tuple[list[int], list[str], list[int]]:
-    """The people, their addresses and their conversations, held until the commit in the house's order (see `hub.store`).
+def _hold(conn: Connection, customer_id: int) -> tuple[list[int], list[str], list[int], list[int]]:
+    """The people, their addresses, their conversations and what they said elsewhere, held until the commit in the house's order.
 
-    What comes meanwhile waits for the senders; a reply waits for its conversation, or is there already and will be erased.
+    See `hub.store` and `elsewhere.said`. What comes meanwhile waits for the senders; a reply waits for its conversation, or is there
+    already and will be erased.
     """
-    c, d, j = conversations.c, deliveries.c, journal.c
+    c, d, j, m = conversations.c, deliveries.c, journal.c, messages.c
     people = family(conn, customer_id)
     while is_postgres(conn):
         attempt = conn.begin_nested()
@@ -252,13 +156,16 @@ def _hold(conn: Connection, customer_id: int) -> tuple[list[int], list[str], lis
         attempt.rollback()
         people = again
     homes = _conversations(conn, people)
-    _lock(conn, journal, among(j.id, _envelopes(conn, homes)))
-    _lock(conn, deliveries, among(d.conversation_id, homes))
     theirs = sa.select(identities.c.address).where(among(identities.c.customer_id, people))
     addresses = list(conn.execute(theirs).scalars())
+    more = elsewhere.said(conn, homes, addresses)
+    _lock(conn, journal, among(j.id, envelopes(conn, said_in(homes, more))))
+    _lock(conn, deliveries, sa.or_(among(d.conversation_id, homes), among(d.message_id, more)))
     identity.lock(conn, addresses)
-    _lock(conn, conversations, among(c.customer_id, people), whole=True)
-    return people, addresses, _conversations(conn, people)
+    there = sa.select(m.conversation_id).where(among(m.id, more))
+    _lock(conn, conversations, sa.or_(among(c.customer_id, people), c.id.in_(there)), whole=True)
+    homes = _conversations(conn, people)
+    return people, addresses, homes, elsewhere.said(conn, homes, addresses)
 
 
 def _lock(conn: Connection, table: sa.Table, condition: sa.ColumnElement[bool], whole: bool = False) -> None:
@@ -268,19 +175,19 @@ def _lock(conn: Connection, table: sa.Table, condition: sa.ColumnElement[bool], 
         conn.execute(rows.with_for_update(key_share=not whole)).all()
 
 
-def _erase_envelopes(conn: Connection, homes: Sequence[int]) -> tuple[set[str], int]:
+def _erase_envelopes(conn: Connection, said: sa.ColumnElement[bool]) -> tuple[set[str], int]:
     """Envelopes go whole: what they hold of other people has been read into messages long ago."""
-    ids = _envelopes(conn, homes)
+    ids = envelopes(conn, said)
     names = set(conn.execute(sa.select(journal.c.blob).where(among(journal.c.id, ids), journal.c.blob != "")).scalars())
     conn.execute(sa.update(messages).where(among(messages.c.journal_id, ids)).values(journal_id=None))
     conn.execute(sa.delete(journal).where(among(journal.c.id, ids)))
     return names, len(ids)
 
 
-def _erase_messages(conn: Connection, homes: Sequence[int]) -> tuple[int, set[str]]:
+def _erase_messages(conn: Connection, said: sa.ColumnElement[bool]) -> tuple[int, set[str]]:
     m = messages.c
     columns = (m.id, m.direction, m.subject, m.sender_name, m.text)
-    rows = conn.execute(sa.select(*columns).where(among(m.conversation_id, homes))).all()
+    rows = conn.execute(sa.select(*columns).where(said)).all()
     ids = [row.id for row in rows]
     search.remove(conn, [(row.id, words_of(row)) for row in rows])
     a = attachments.c
@@ -300,11 +207,8 @@ def _erase_messages(conn: Connection, homes: Sequence[int]) -> tuple[int, set[st
     )
     empty = dict.fromkeys(("sender", "subject", "text", "visible_text", "html", "details"), "")
     named = sa.case((m.direction == "in", ""), else_=m.sender_name)
-    conn.execute(
-        sa.update(messages)
-        .where(among(m.conversation_id, homes))
-        .values(**empty, sender_name=named, provider_id="", external_id="")
-    )
+    gone = sa.update(messages).where(among(m.id, ids))
+    conn.execute(gone.values(**empty, sender_name=named, provider_id="", external_id=""))
     return len(ids), names
 
 

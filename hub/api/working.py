@@ -143,9 +143,10 @@ async def set_unread(call: Call, id: int, body: NewReading) -> Conversation:
 
 
 class NewMerge(Struct, forbid_unknown_fields=True):
-    """``into``: the conversation of the same customer that it becomes a part of."""
+    """``into``: the conversation that it becomes a part of; ``across``: also when that is another customer's, whose history it is then."""
 
     into: Id
+    across: bool = False
 
 
 class NewSplit(Struct, forbid_unknown_fields=True):
@@ -157,7 +158,7 @@ class NewSplit(Struct, forbid_unknown_fields=True):
 @route("POST", "/conversations/{id}/merges")
 async def merge_conversation(call: Call, id: int, body: NewMerge) -> Conversation:
     """Merge it into another one, which is the answer. POST /actions/{id}/undo takes them apart again."""
-    await call.write(actions.merge, call.actor, id, int(body.into))
+    await call.write(actions.merge, call.actor, id, int(body.into), body.across)
     return await shown(call, int(body.into))
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy.engine import Connection
 
-from hub import privacy
+from hub import privacy, takeaway
 from hub.cli import Failed
 from hub.cli.house import opened
 from hub.core import Hub
@@ -25,7 +25,7 @@ async def export(front: Any, args: argparse.Namespace) -> None:
         raise Failed(f"{args.file} exists already; choose another name.")
     async with opened(front, args) as hub:
         try:
-            made = await _patiently(hub, lambda conn: privacy.export(conn, hub.blobs, args.id, args.file))
+            made = await _patiently(hub, lambda conn: takeaway.export(conn, hub.blobs, args.id, args.file))
         except OSError as error:
             raise Failed(f"{args.file} cannot be written: {error.strerror or error}.") from error
     print(f"{args.file}: {made.messages} messages, {made.files} files, {made.envelopes} envelopes")

@@ -98,6 +98,7 @@ def add_routes(app: web.Application) -> None:
     for act in (hearing.watch, hearing.link, hearing.unlink, hearing.block, hearing.unblock):
         post(rf"/c/{{number:\d+}}/{act.__name__}", screen(act))
     get(r"/c/{number:\d+}/templates", screen(templating.page))
+    get(r"/c/{number:\d+}/merge", screen(joining.merge_page))
     post(r"/c/{number:\d+}/merge", screen(joining.merge))
     get(r"/c/{number:\d+}/delete", screen(deleting.delete_page))
     post(r"/c/{number:\d+}/delete", screen(deleting.delete))

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from hub import actions, inbox, timeline
 from hub.access import Actor
 from hub.http import HOUSE, Problem, read_form
+from hub.merging import TwoCustomers
 from hub.outbox import CannotSend, NotFound
 from hub.text import preview
 from hub.web import reads
@@ -32,14 +33,36 @@ class Line(Struct, frozen=True):
 
 
 async def merge(request: web.Request, actor: Actor) -> web.StreamResponse:
-    """POST /c/<number>/merge: into the conversation ``into``; then there."""
+    """POST /c/<number>/merge: into the conversation ``into``; then there. Of two customers only when asked again (``anyway``)."""
     number, form, house = number_in(request), await read_form(request), request.app[HOUSE]
     into = positive(word(form, "into", 20).lstrip("#"))
     if not into:
         raise CannotSend("Say into which conversation: its number, like #4821.")
-    action = await house.hub.db.write(actions.merge, actor, number, into)
+    try:
+        action = await house.hub.db.write(actions.merge, actor, number, into, bool(word(form, "anyway", 5)))
+    except TwoCustomers:
+        there_ = beside(request.query).conversation(number).partition("?")[2]
+        return web.Response(status=303, headers={"Location": f"/c/{number}/merge?into={into}&{there_}"})
     house.hub.bus.publish()
     return there(beside(request.query), into, action)
+
+
+async def merge_page(request: web.Request, actor: Actor) -> web.StreamResponse:
+    """GET /c/<number>/merge?into=: what becomes of whom when the conversations of two customers are made one."""
+    number, into, house = number_in(request), positive(request.query.get("into", "")), request.app[HOUSE]
+
+    def look(conn: Connection) -> tuple[inbox.Row, inbox.Row, reads.Around]:
+        row, other = inbox.one(conn, actor, number), inbox.one(conn, actor, into)
+        if row is None or other is None:
+            raise NotFound
+        return row, other, reads.around(conn, actor)
+
+    row, other, around = await house.hub.db.read(look)
+    name = words_for(request, actor).text("Merge into #{number}", number=into)
+    return show(
+        request, "merge.j2", actor, row=row, other=other, around=around, place=beside(request.query),
+        title=title(house.company, (), name, row.subject or row.customer),
+    )  # fmt: skip
 
 
 async def split(request: web.Request, actor: Actor) -> web.StreamResponse:

@@ -15,12 +15,14 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import acquaintances, customers, directory, handing, likeness
+from hub import acquaintances, customers, directory, elsewhere, handing, likeness
 from hub.access import Actor, access_customer
 from hub.acquaintances import Facts
 from hub.clock import now
+from hub.elsewhere import Guest
 from hub.handing import Given
 from hub.i18n import Catalogue
+from hub.inbox import Row
 from hub.likeness import Evidence, Likely
 from hub.tables import customers as table
 from hub.text import clean_line, fold
@@ -35,7 +37,7 @@ _YES = frozenset({"true", "yes", "ja", "1"})
 class Panel(Struct, frozen=True):
     """What is known besides name and addresses. ``wrote``: when they last wrote, by address (ms). ``through``: the ``owner`` is the
     company's. ``attributes`` are spelled, those with a place of their own left out of ``shown``. ``given``: the conversation was
-    somebody else's before.
+    somebody else's before. ``elsewhere``: conversations of others they take part in; ``guests``: others who take part in this one.
     """
 
     facts: Facts = Facts()
@@ -51,6 +53,8 @@ class Panel(Struct, frozen=True):
     attributes: tuple[tuple[str, str], ...] = ()
     likely: Likely | None = None
     given: Given | None = None
+    elsewhere: tuple[Row, ...] = ()
+    guests: tuple[Guest, ...] = ()
 
     @property
     def shown(self) -> tuple[tuple[str, str], ...]:
@@ -87,6 +91,8 @@ def of(conn: Connection, actor: Actor, customer_id: int, conversation_id: int = 
         attributes=tuple(sorted(said.items())),
         likely=likeness.likely(conn, actor, customer_id),
         given=handing.last(conn, actor, conversation_id, customer_id) if conversation_id else None,
+        elsewhere=tuple(elsewhere.takes_part(conn, actor, customer_id)),
+        guests=tuple(elsewhere.guests(conn, actor, conversation_id, customer_id)) if conversation_id else (),
     )
 
 

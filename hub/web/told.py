@@ -68,6 +68,8 @@ def joined(event: Event, who: str, words: Catalogue) -> str:
     if event.kind == "conversation.merged" and "into" in data:
         return words.text("{who} merged this into conversation #{number}", who=who, number=data["into"])
     other = data.get("other", data.get("from", "?"))
+    if event.kind == "conversation.merged" and data.get("across"):
+        return words.text("{who} merged another customer’s conversation #{number} into this one", who=who, number=other)
     if event.kind == "conversation.merged":
         return words.text("{who} merged conversation #{number} into this one", who=who, number=other)
     if event.kind == "conversation.unmerged":

@@ -15,6 +15,7 @@ function begin(section, opened) {
   number = opened
   drafts = new Map($$('[data-compose]', box).map(form => [form, new Draft(form, box, opened)]))
   replying = $('#reply', box)
+  if ('erased' in box.dataset) for (const mode of ['reply', 'note']) for (const kept of [localStorage, sessionStorage]) kept.removeItem(`draft:${body.dataset.me}:${opened}:${mode}`)
   for (const draft of drafts.values()) {
     draft.form.addEventListener('input', () => draft.changed())
     draft.form.addEventListener('change', () => draft.changed())

@@ -63,8 +63,9 @@ export function start() {
     const here = open()
     const gone = event.detail.kind === 'conversation.deleted'
     if (gone) tell('hub:deleted', event.detail.conversation)
+    const back = $('#composer[data-erased]') && ['message.received', 'conversation.status'].includes(event.detail.kind)
     const writing = $$('#composer textarea').some(t => t.value)
-    if (here && event.detail.conversation === here.number && (gone || (event.detail.kind === 'conversation.merged' && !writing))) tell('hub:go', { url: `${location.origin}/c/${here.number}?${here.section.dataset.in}` })
+    if (here && event.detail.conversation === here.number && (gone || back || (event.detail.kind === 'conversation.merged' && !writing))) tell('hub:go', { url: `${location.origin}/c/${here.number}?${here.section.dataset.in}` })
   })
   document.addEventListener('hub:again', () => { if (open()) refreshConversation() })
   act('unread', () => $('#head [data-unread]')?.requestSubmit(), () => !!$('#head [data-unread]'))

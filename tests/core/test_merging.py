@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy.engine import Connection
 
-from hub import actions, collaboration, conversations, drafts, merging, outbox
-from hub.access import Actor
+from hub import actions, collaboration, conversations, customers, drafts, elsewhere, handing, merging, outbox, privacy
+from hub.access import RIGHTS, Actor, Forbidden
 from hub.clock import now
 from hub.drafts import Content
 from hub.messages import Envelope, Message, Reading
@@ -262,3 +262,88 @@ async def test_a_message_stored_behind_an_open_merge_follows_it(two: Two, monkey
     await task
 
     assert (await two.texts(second))[-1] == "In between"
+
+
+# ── two customers ─────────────────────────────────────────────────────────────────────────────────────────────────────
+async def other_customers(two: Two) -> int:
+    await two.rig.hear(two.channel, message("From somebody else", "api:else"))
+    return int(await two.rig.scalar("SELECT max(id) FROM conversations"))
+
+
+async def whose(two: Two, number: int) -> list[tuple[str, str]]:
+    rows = await two.rig.rows(
+        "SELECT m.text, c.name, e.customer_id = m.customer_id AS same FROM messages AS m"
+        " JOIN customers AS c ON c.id = m.customer_id JOIN events AS e ON e.message_id = m.id AND e.shown"
+        " WHERE m.conversation_id = :n ORDER BY m.id",
+        n=number,
+    )
+    assert all(row["same"] for row in rows)
+    return [(row["text"], row["name"]) for row in rows]
+
+
+async def test_conversations_of_two_customers_become_one_when_that_is_meant_and_two_again(two: Two) -> None:
+    third, first = await other_customers(two), two.ids[0]
+    owner = "SELECT customer_id FROM conversations WHERE id = :n"
+    kim, other = await two.rig.scalar(owner, n=first), await two.rig.scalar(owner, n=third)
+    before = await whose(two, first), await whose(two, third)
+    with pytest.raises(merging.TwoCustomers):
+        await two.db.write(actions.merge, two.actor, third, first)
+    action = await two.db.write(actions.merge, two.actor, third, first, True)
+
+    named = {name for _, name in await whose(two, first)}
+    assert [text for text, _ in await whose(two, first)] == ["One", "One more", "From somebody else"]
+    assert len(named) == 1
+    assert await two.rig.count("customers", "merged_into IS NOT NULL") == 0
+    there = await two.db.read(elsewhere.takes_part, two.actor, other)
+    assert [row.id for row in there] == [first]
+    assert [g.id for g in await two.db.read(elsewhere.guests, two.actor, first, kim)] == [other]
+    await two.rig.hear(two.channel, message("Once more", "api:else"))
+    assert (await two.texts(first))[-1] == "Once more"
+
+    await two.db.write(actions.undo, two.actor, action)
+    assert (await whose(two, third)) == before[1]
+    assert (await two.texts(first))[:2] == [text for text, _ in before[0]]
+    assert len({name for _, name in await whose(two, first)}) == 1
+
+
+async def test_only_who_may_change_customers_merges_conversations_of_two(
+    two: Two, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    third = await other_customers(two)
+    monkeypatch.setitem(RIGHTS, "customers", frozenset({"admin"}))
+    agent = await two.rig.employee("agent")
+    with pytest.raises(Forbidden):
+        await two.db.write(merging.merge, agent, third, two.ids[0], True)
+
+
+async def test_what_was_merged_from_somebody_else_stays_theirs_when_the_conversation_is_given_away(two: Two) -> None:
+    third, (first, second) = await other_customers(two), two.ids
+    other = await two.rig.scalar("SELECT customer_id FROM conversations WHERE id = :n", n=third)
+    await two.db.write(actions.merge, two.actor, third, first, True)
+    new = await two.db.write(customers.add, two.actor, "Nora", [], None, {})
+    await two.db.write(handing.give, two.actor, first, new)
+
+    assert {name for _, name in await whose(two, first)} == {"Nora"}
+    assert await two.rig.scalar("SELECT customer_id FROM conversations WHERE id = :n", n=third) == other
+    assert await two.rig.scalar("SELECT customer_id FROM conversations WHERE id = :n", n=second) != new
+
+
+async def test_an_erased_customer_leaves_no_word_where_their_conversation_was_merged_into(two: Two) -> None:
+    third, first = await other_customers(two), two.ids[0]
+    other = await two.rig.scalar("SELECT customer_id FROM conversations WHERE id = :n", n=third)
+    await two.db.write(actions.merge, two.actor, third, first, True)
+    await two.rig.hear(two.channel, message("Afterwards, too", "api:else"))
+    await two.db.write(privacy.erase, other, two.actor.id)
+
+    assert await two.texts(first) == ["One", "One more", "", ""]
+    assert "Afterwards" not in (await two.state(first))["preview"]
+    left = "SELECT count(*) FROM journal WHERE CAST(body AS TEXT) LIKE '%somebody else%'"
+    assert await two.rig.scalar(left) == 0
+
+
+async def test_nothing_is_merged_with_what_was_deleted(two: Two) -> None:
+    first, second = two.ids
+    await two.db.write(privacy.erase_conversation, second, two.actor.id)
+    for pair in ((first, second), (second, first)):
+        with pytest.raises(CannotSend, match="deleted"):
+            await two.db.write(merging.merge, two.actor, *pair)

@@ -320,7 +320,7 @@ async def test_what_was_typed_about_a_deleted_conversation_is_kept_nowhere(chrom
     await site.write(privacy.erase_conversation, number, site.people["anna"])
     site.server.hub.bus.publish()
     await until_true(
-        page, "() => document.querySelector('.sub .chip.bad') && !document.querySelector('#reply-text').value"
+        page, "() => document.querySelector('.sub .chip.bad') && !document.querySelector('#composer textarea')"
     )
 
     kept = "JSON.stringify([localStorage, sessionStorage])"

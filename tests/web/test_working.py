@@ -166,3 +166,33 @@ async def test_a_conversation_is_split_merged_back_and_leads_to_where_it_goes_on
     assert (here(undone), undone.words(".bub .txt")) == (number, "Second matter")
     for into in ("", "999999", str(one) * 10, "x"):
         assert (await anna.post(f"/c/{number}/merge", {"into": into})).status in (404, 422)
+
+
+async def test_merging_conversations_of_two_customers_says_first_what_becomes_of_whom(site: Site) -> None:
+    one, two, _ = await several(site)
+    anna = await site.signed_in()
+    asked = await anna.post(f"/c/{two}/merge?in=all", {"into": f"#{one}"})
+    assert asked.words(".dots").count("Customer 0") == 1
+    assert asked.one("a.mla").attributes["href"].startswith("/customers/")
+
+    merged = await anna.send(asked, "form.wrap")
+    assert (here(merged), merged.words(".bub .txt")) == (str(one), "About 0 About 1")
+    assert "merged another customer’s conversation" in merged.words(".ev")
+    assert "Customer 1" in merged.words("#about")
+    theirs = asked.one("a.mla").attributes["href"].split("/")[2]
+    assert f"/c/{one}" in [a.attributes["href"] for a in (await anna.get(f"/customers/{theirs}")).all("#cust .ids a")]
+    undone = await anna.send(merged, "#toast form")
+    assert (here(undone), undone.words(".bub .txt")) == (str(two), "About 1")
+
+
+async def test_a_deleted_conversation_offers_no_box_to_write_in(site: Site) -> None:
+    number = await site.say("zebra")
+    anna = await site.signed_in()
+    await anna.post(f"/c/{number}/delete", {"name": "Katrin Vogel"})
+    page = await anna.get(f"/c/{number}?in=all")
+
+    assert not page.all("#composer textarea")
+    assert "was deleted" in page.words("#composer")
+    for way in ("reply", "note"):
+        answer = await anna.post(f"/c/{number}/{way}", {"text": "x", "note": "x", "client_id": "a", "seen": "0"})
+        assert answer.status in (410, 422)
