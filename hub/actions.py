@@ -17,13 +17,14 @@ import sqlalchemy as sa
 from msgspec import Struct, structs
 from sqlalchemy.engine import Connection
 
-from hub import accounts, blocking, directory, merging, work
+from hub import accounts, blocking, directory, merging, shifting, work
 from hub.access import Actor, Forbidden, access_conversation
 from hub.clock import now
 from hub.outbox import CannotSend, NotFound
+from hub.shifting import Move
 from hub.sql import allocate, among, insert_into, is_postgres, lit
 from hub.tables import action_steps, actions
-from hub.work import BATCH, Change, Deed, State
+from hub.work import BATCH, Change, Deed, Doing, State
 
 #: Conversations of one job, and jobs of one person that may wait.
 MOST, MOST_WAITING = 10_000, 5
@@ -156,6 +157,13 @@ def split(conn: Connection, actor: Actor, conversation_id: int, message_id: int)
     return _remember_join(conn, actor, Deed("split", join=join, other=home), conversation_id)
 
 
+def move(conn: Connection, actor: Actor, conversation_id: int, wanted: Move) -> int:
+    """Move messages to another or a new conversation; the action's id, whose deed names it. Raises as `shifting.move`."""
+    join, home = shifting.move(conn, actor, conversation_id, wanted)
+    kind: Doing = "move" if wanted.into else "split"
+    return _remember_join(conn, actor, Deed(kind, join=join, other=home), conversation_id)
+
+
 def _remember_join(conn: Connection, actor: Actor, deed: Deed, conversation_id: int) -> int:
     number = _insert(conn, actor, deed.kind, deed, "done", 0, 1, 1, 0)
     rows = [(number, conversation_id, "done", "")]
@@ -194,7 +202,10 @@ def undo(conn: Connection, actor: Actor, number: int) -> int:
 def _separated(conn: Connection, actor: Actor, deed: Deed, ids: Sequence[int]) -> set[int]:
     """Undo a merge or a split; nothing when somebody has done so already."""
     try:
-        merging.separate(conn, actor, deed.join)
+        if deed.kind == "move":
+            shifting.put_back(conn, actor, deed.join)
+        else:
+            merging.separate(conn, actor, deed.join)
     except NotFound:
         return set()
     return set(ids)

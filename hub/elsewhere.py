@@ -68,7 +68,7 @@ def guests(conn: Connection, actor: Actor, conversation_id: int, customer_id: in
 def said(conn: Connection, homes: Sequence[int], addresses: Sequence[str]) -> list[int]:
     """Messages that are not in these conversations but were merged out of them, or came from these addresses to where they take part."""
     j, found = joins.c, set[int]()
-    moved = sa.select(j.moved).where(among(j.source_id, homes), j.kind == "merge", j.undone_at.is_(None))
+    moved = sa.select(j.moved).where(among(j.source_id, homes), j.kind.in_(("merge", "move")), j.undone_at.is_(None))
     for text in conn.execute(moved).scalars():
         found.update(msgspec.json.decode(text, type=Moved).messages)
     there = sa.select(_p.conversation_id).where(among(_p.address, addresses))

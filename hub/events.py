@@ -31,6 +31,7 @@ SHOWN = frozenset(
         "conversation.merged",
         "conversation.unmerged",
         "conversation.split",
+        "conversation.moved",
         "conversation.customer",
         "conversation.rated",
         "customer.merged",

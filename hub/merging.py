@@ -61,7 +61,7 @@ class Waits(Struct, frozen=True):
 
 
 class Moved(Struct, frozen=True):
-    """What a merge or a split moved, so that undoing it puts back exactly that."""
+    """What a merge, a split or a move moved, so that undoing it puts back exactly that. ``left``: how a move left the source."""
 
     messages: tuple[int, ...]
     events: tuple[int, ...]
@@ -71,14 +71,16 @@ class Moved(Struct, frozen=True):
     target: Waits
     after: Waits
     followers: tuple[int, ...] = ()
+    left: Waits | None = None
 
 
-def _waits(home: Current) -> Waits:
+def waits(home: Current) -> Waits:
+    """How it stands now."""
     return Waits(home.status, home.snoozed_until, home.closed_at, home.waiting_since, home.unread)
 
 
 # ── holding ───────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _hold(conn: Connection, actor: Actor, ids: Sequence[int]) -> dict[int, Current]:
+def hold(conn: Connection, actor: Actor, ids: Sequence[int]) -> dict[int, Current]:
     """The conversations, held with the deliveries of their messages. Raises `NotFound`, `access.Forbidden`."""
     require(actor, "assign")
     if any(access_conversation(conn, actor, number) is None for number in ids):
@@ -89,7 +91,8 @@ def _hold(conn: Connection, actor: Actor, ids: Sequence[int]) -> dict[int, Curre
     return {home.id: home for home in conversations.lock_for(conn, sorted(ids), [], [], 0)}
 
 
-def _said(conn: Connection, number: int) -> list[int]:
+def said_in(conn: Connection, number: int) -> list[int]:
+    """The messages of a conversation, `MOST` at most. Raises `CannotSend`."""
     ids = sa.select(_m.id).where(_m.conversation_id == number).order_by(_m.id).limit(MOST + 1)
     found = list(conn.execute(ids).scalars())
     if len(found) > MOST:
@@ -103,7 +106,7 @@ def _entries(conn: Connection, number: int, first: int = 0) -> list[int]:
 
 
 # ── moving ────────────────────────────────────────────────────────────────────────────────────────────────────────────
-def _move(conn: Connection, said: Sequence[int], entries: Sequence[int], source: int, target: int) -> None:
+def move_rows(conn: Connection, said: Sequence[int], entries: Sequence[int], source: int, target: int) -> None:
     """Those of the rows that are still the source's become the target's."""
     for rows, condition in (
         (messages, (_m.conversation_id == source, among(_m.id, said))),
@@ -116,7 +119,7 @@ def _move(conn: Connection, said: Sequence[int], entries: Sequence[int], source:
         conn.execute(sa.update(rows).where(*condition).values(conversation_id=target))
 
 
-def _become(conn: Connection, said: Sequence[int], entries: Sequence[int], one: int, other: int) -> None:
+def become(conn: Connection, said: Sequence[int], entries: Sequence[int], one: int, other: int) -> None:
     """What was one customer's is the other's, as everything in a conversation is its customer's."""
     if one == other:
         return
@@ -124,7 +127,7 @@ def _become(conn: Connection, said: Sequence[int], entries: Sequence[int], one: 
     conn.execute(sa.update(happened).where(_e.customer_id == one, among(_e.id, entries)).values(customer_id=other))
 
 
-def _take_part(conn: Connection, source: int, target: int) -> tuple[str, ...]:
+def take_part(conn: Connection, source: int, target: int) -> tuple[str, ...]:
     """Whoever takes part in the source takes part in the target; those who did not before."""
     rows = conn.execute(sa.select(_p.address, _p.channel_id).where(_p.conversation_id == source)).all()
     there = set(conn.execute(sa.select(_p.address).where(_p.conversation_id == target)).scalars())
@@ -133,7 +136,9 @@ def _take_part(conn: Connection, source: int, target: int) -> tuple[str, ...]:
     return tuple(address for _, address, _ in fresh)
 
 
-def _share_tags(conn: Connection, source: int, target: int) -> tuple[str, ...]:
+def share_tags(conn: Connection, source: int, target: int) -> tuple[str, ...]:
+    """The target has the source's tags too; those it did not have."""
+
     def of(number: int) -> set[str]:
         return set(conn.execute(sa.select(tags.c.tag).where(tags.c.conversation_id == number)).scalars())
 
@@ -142,7 +147,7 @@ def _share_tags(conn: Connection, source: int, target: int) -> tuple[str, ...]:
     return fresh
 
 
-def _newest(conn: Connection, home: Current) -> None:
+def refresh(conn: Connection, home: Current) -> None:
     """What lists show of the conversation: the newest thing that was said between it and its customer."""
     newest = (
         sa.select(_m.id, _m.received_at, _m.visible_text, _m.text, _m.subject)
@@ -155,6 +160,8 @@ def _newest(conn: Connection, home: Current) -> None:
     if row is not None:
         home.last_message_id, home.last_message_at = row.id, row.received_at
         home.preview = preview(row.visible_text or row.text) or row.subject
+    else:
+        home.preview = ""
 
 
 def _bring_drafts(conn: Connection, source: int, target: int) -> None:
@@ -174,10 +181,16 @@ def merge(conn: Connection, actor: Actor, source_id: int, target_id: int, across
 
     Raises `NotFound`, `CannotSend`, `TwoCustomers`, `access.Forbidden`.
     """
-    homes = _hold(conn, actor, [source_id, target_id])
+    homes = hold(conn, actor, [source_id, target_id])
     if source_id == target_id:
         raise CannotSend("A conversation cannot be merged into itself.")
     source, target = homes[source_id], homes[target_id]
+    refuse(conn, actor, source, target, across)
+    return _absorb(conn, actor, source, target)
+
+
+def refuse(conn: Connection, actor: Actor, source: Current, target: Current, across: bool) -> None:
+    """Raise `CannotSend`, `TwoCustomers` or `access.Forbidden` where nothing can go from one to the other."""
     for home in (source, target):
         if home.merged_into is not None:
             raise CannotSend(f"Conversation #{home.id} was merged into #{home.merged_into} already.")
@@ -187,18 +200,17 @@ def merge(conn: Connection, actor: Actor, source_id: int, target_id: int, across
         require(actor, "customers")
         if not across:
             raise TwoCustomers
-    return _absorb(conn, actor, source, target)
 
 
 def _absorb(conn: Connection, actor: Actor, source: Current, target: Current) -> int:
-    said, entries = _said(conn, source.id), _entries(conn, source.id)
-    was = _waits(source), _waits(target)
+    said, entries = said_in(conn, source.id), _entries(conn, source.id)
+    was = waits(source), waits(target)
     followers = _followers(conn, source.id, target.id)
     _bring_drafts(conn, source.id, target.id)
-    _move(conn, said, entries, source.id, target.id)
-    _become(conn, said, entries, source.customer_id, target.customer_id)
-    joined, shared = _take_part(conn, source.id, target.id), _share_tags(conn, source.id, target.id)
-    _newest(conn, target)
+    move_rows(conn, said, entries, source.id, target.id)
+    become(conn, said, entries, source.customer_id, target.customer_id)
+    joined, shared = take_part(conn, source.id, target.id), share_tags(conn, source.id, target.id)
+    refresh(conn, target)
     target.waiting_since = min((w for w in (source.waiting_since, target.waiting_since) if w is not None), default=None)
     target.unread += source.unread
     if source.status == "open" and target.status != "open":
@@ -207,8 +219,8 @@ def _absorb(conn: Connection, actor: Actor, source: Current, target: Current) ->
     source.waiting_since, source.unread, source.merged_into, source.touched = None, 0, target.id, True
     conversations.save(conn, [source, target])
     conn.execute(sa.update(table).where(table.c.id == source.id).values(closed_as="merged"))
-    moved = Moved(tuple(said), tuple(entries), joined, shared, *was, _waits(target), followers)
-    number = _remember(conn, "merge", actor, source.id, target.id, moved)
+    moved = Moved(tuple(said), tuple(entries), joined, shared, *was, waits(target), followers)
+    number = remember(conn, "merge", actor, source.id, target.id, moved)
     across = {"across": True} if source.customer_id != target.customer_id else {}
     told = [
         NewEvent(
@@ -233,7 +245,8 @@ def _followers(conn: Connection, source: int, target: int) -> tuple[int, ...]:
     return found
 
 
-def _remember(conn: Connection, kind: str, actor: Actor, source: int, target: int, moved: Moved) -> int:
+def remember(conn: Connection, kind: str, actor: Actor, source: int, target: int, moved: Moved) -> int:
+    """Keep what was moved; the join's id."""
     number = allocate(conn, "ids", 1)[0]
     row = {"source_id": source, "target_id": target, "actor_id": actor.id, "at": now()}
     text = msgspec.json.encode(moved).decode()
@@ -247,24 +260,24 @@ def split(conn: Connection, actor: Actor, conversation_id: int, message_id: int)
 
     Raises `NotFound`, `CannotSend`.
     """
-    source = _hold(conn, actor, [conversation_id])[conversation_id]
-    said = _said(conn, source.id)
+    source = hold(conn, actor, [conversation_id])[conversation_id]
+    said = said_in(conn, source.id)
     taken = [number for number in said if number >= message_id]
     if source.merged_into is not None or message_id not in said:
         raise NotFound
     if len(taken) == len(said):
         raise CannotSend("Something has to stay: choose a later message to begin with.")
-    was = _waits(source)
-    home = _begin(conn, source)
+    was = waits(source)
+    home = begin_like(conn, source)
     entries = _entries(conn, source.id, message_id)
-    _move(conn, taken, entries, source.id, home.id)
-    joined, shared = _take_part(conn, source.id, home.id), _share_tags(conn, source.id, home.id)
+    move_rows(conn, taken, entries, source.id, home.id)
+    joined, shared = take_part(conn, source.id, home.id), share_tags(conn, source.id, home.id)
     _share_waiting(conn, source, home, message_id)
     for one in (source, home):
-        _newest(conn, one)
+        refresh(conn, one)
     conversations.save(conn, [source, home])
-    moved = Moved(tuple(taken), tuple(entries), joined, shared, _waits(home), was, _waits(source))
-    number = _remember(conn, "split", actor, home.id, source.id, moved)
+    moved = Moved(tuple(taken), tuple(entries), joined, shared, waits(home), was, waits(source))
+    number = remember(conn, "split", actor, home.id, source.id, moved)
     told = [
         NewEvent(
             "conversation.split", h.id, h.customer_id, actor_id=actor.id, data={key: str(other), "join": str(number)}
@@ -276,7 +289,7 @@ def split(conn: Connection, actor: Actor, conversation_id: int, message_id: int)
     return number, home.id
 
 
-def _begin(conn: Connection, source: Current) -> Current:
+def begin_like(conn: Connection, source: Current) -> Current:
     """A new conversation like the one it comes from."""
     number = allocate(conn, "conversations", 1)[0]
     home = msgspec.structs.replace(source, id=number, created_at=now(), reason="split", fresh=True, touched=False)
@@ -312,7 +325,7 @@ def separate(conn: Connection, actor: Actor, join_id: int) -> tuple[int, int]:
     row = conn.execute(sa.select(joins).where(j.id == join_id, j.undone_at.is_(None))).first()
     if row is None:
         raise NotFound
-    homes = _hold(conn, actor, [row.source_id, row.target_id])
+    homes = hold(conn, actor, [row.source_id, row.target_id])
     undone = sa.update(joins).where(j.id == join_id, j.undone_at.is_(None)).values(undone_at=now())
     if not conn.execute(undone).rowcount:
         raise NotFound
@@ -332,8 +345,8 @@ def separate(conn: Connection, actor: Actor, join_id: int) -> tuple[int, int]:
 
 def _take_out(conn: Connection, actor: Actor, row: Any, source: Current, target: Current) -> None:
     moved = msgspec.json.decode(row.moved, type=Moved)
-    _move(conn, moved.messages, moved.events, target.id, source.id)
-    _become(conn, moved.messages, moved.events, target.customer_id, source.customer_id)
+    move_rows(conn, moved.messages, moved.events, target.id, source.id)
+    become(conn, moved.messages, moved.events, target.customer_id, source.customer_id)
     c, t = table.c, tags.c
     conn.execute(
         sa.update(table).where(among(c.id, moved.followers), c.merged_into == target.id).values(merged_into=source.id)
@@ -355,7 +368,7 @@ def _take_out(conn: Connection, actor: Actor, row: Any, source: Current, target:
         target.waiting_since = moved.target.waiting_since
     target.unread = max(0, target.unread - moved.source.unread)
     for home in (source, target):
-        _newest(conn, home)
+        refresh(conn, home)
     conversations.save(conn, [source, target])
     conn.execute(sa.update(table).where(c.id == source.id).values(closed_as=""))
     told = [

@@ -31,7 +31,7 @@ from hub.text import clean_line
 
 Kind = Literal["status", "assign", "tags", "priority", "unread", "read"]
 #: What `do` does, and what `hub.merging` does to two of them.
-Doing = Literal["status", "assign", "tags", "priority", "unread", "read", "merge", "split"]
+Doing = Literal["status", "assign", "tags", "priority", "unread", "read", "merge", "split", "move"]
 Priority = Literal["low", "normal", "high", "urgent"]
 PRIORITIES: tuple[Priority, ...] = ("low", "normal", "high", "urgent")
 
@@ -219,7 +219,7 @@ def _after(deed: Deed, s: State) -> State:
             return structs.replace(s, unread=max(s.unread, 1))
         case "read":
             return structs.replace(s, unread=0)
-        case "merge" | "split":
+        case "merge" | "split" | "move":
             raise CannotSend("Only two conversations can be merged, and only one split.")
 
 

@@ -28,7 +28,7 @@ FLOORS = [
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
     "simulation_worker staff board draft sheets roster ownership drafts modes undo replies composing visitors looking views "
     "collisions notify numbers tell webpush pushing courier sample workspace work actions jobs tagging merging acquaintances "
-    "likeness watching linking handing beginning signed sites housemail aftercare continuity failures elsewhere takeaway",
+    "likeness watching linking handing beginning signed sites housemail aftercare continuity failures elsewhere takeaway shifting",
     "http sessions files web api cli __main__",
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor.split()}

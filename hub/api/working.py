@@ -15,6 +15,7 @@ from hub.api.wire import Call, Made, Page, read_cursor, route, write_cursor
 from hub.clock import rfc3339
 from hub.http import Problem
 from hub.messages import Status
+from hub.shifting import Move
 from hub.work import Deed
 
 Tag = Annotated[str, Meta(max_length=200)]
@@ -166,6 +167,26 @@ async def merge_conversation(call: Call, id: int, body: NewMerge) -> Conversatio
 async def split_conversation(call: Call, id: int, body: NewSplit) -> Conversation:
     """Begin a conversation of its own from a message on, which is the answer. POST /actions/{id}/undo puts it back."""
     action = await call.write(actions.split, call.actor, id, int(body.message))
+    return await shown(call, (await call.read(actions.view, call.actor, action)).deed.other)
+
+
+class NewMove(Struct, forbid_unknown_fields=True):
+    """``message`` goes ``into`` another conversation, or begins one of its own; with ``rest`` all that came after it goes too.
+
+    ``across``: also into another customer's.
+    """
+
+    message: Id
+    into: Id | None = None
+    rest: bool = False
+    across: bool = False
+
+
+@route("POST", "/conversations/{id}/moves")
+async def move_messages(call: Call, id: int, body: NewMove) -> Conversation:
+    """Move messages; the answer is the conversation they are in now. POST /actions/{id}/undo puts them back."""
+    wanted = Move(int(body.message), int(body.into or 0), body.rest, body.across)
+    action = await call.write(actions.move, call.actor, id, wanted)
     return await shown(call, (await call.read(actions.view, call.actor, action)).deed.other)
 
 

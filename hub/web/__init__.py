@@ -104,6 +104,8 @@ def add_routes(app: web.Application) -> None:
     post(r"/c/{number:\d+}/delete", screen(deleting.delete))
     get(r"/c/{number:\d+}/split", screen(joining.split_page))
     post(r"/c/{number:\d+}/split", screen(joining.split))
+    get(r"/c/{number:\d+}/move", screen(joining.move_page))
+    post(r"/c/{number:\d+}/move", screen(joining.move))
     get("/snooze", screen(working.snooze_part))
     get("/tags", screen(working.tags_part))
     post("/bulk", screen(bulk.bulk))

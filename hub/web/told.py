@@ -74,6 +74,24 @@ def joined(event: Event, who: str, words: Catalogue) -> str:
         return words.text("{who} merged conversation #{number} into this one", who=who, number=other)
     if event.kind == "conversation.unmerged":
         return words.text("{who} took apart what was merged with #{number}", who=who, number=other)
+    if event.kind == "conversation.moved" and data.get("undo"):
+        return words.text("{who} undid this: what was moved to or from #{number} is back", who=who, number=other)
+    if event.kind == "conversation.moved" and "from" in data:
+        return words.plural(
+            "{who} moved {n} message here from conversation #{number}",
+            "{who} moved {n} messages here from conversation #{number}",
+            data.get("messages", 1),
+            who=who,
+            number=other,
+        )
+    if event.kind == "conversation.moved":
+        return words.plural(
+            "{who} moved {n} message to conversation #{number}",
+            "{who} moved {n} messages to conversation #{number}",
+            data.get("messages", 1),
+            who=who,
+            number=other,
+        )
     if "from" in data:
         return words.text("{who} split this off conversation #{number}", who=who, number=other)
     return words.text("{who} split off conversation #{number}", who=who, number=other)
@@ -142,6 +160,8 @@ def _single(action: Action, words: Catalogue) -> str:
             return _("Merged #{number} into #{other}", number=number, other=deed.other)
         case "split":
             return _("Split off #{other}", other=deed.other)
+        case "move":
+            return _("Moved to #{other}", other=deed.other)
     return _("#{number} marked as read", number=number)
 
 

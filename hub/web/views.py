@@ -251,6 +251,7 @@ _ICONS = {
     "conversation.merged": "link",
     "conversation.unmerged": "undo",
     "conversation.split": "route",
+    "conversation.moved": "route",
     "conversation.customer": "users",
     "conversation.rated": "star",
     "customer.merged": "users",
@@ -300,7 +301,7 @@ def in_words(event: Event, names: Names, when: When) -> str:
             return words.text("Seems to belong with conversation #{number}", number=event.data.get("other", "?"))
         case "conversation.linked" | "conversation.unlinked":
             return told.linked(event, who, words)
-        case "conversation.merged" | "conversation.unmerged" | "conversation.split":
+        case "conversation.merged" | "conversation.unmerged" | "conversation.split" | "conversation.moved":
             return told.joined(event, who, words)
         case "conversation.customer":
             return words.text("{who} gave this conversation to another customer", who=who)

@@ -196,3 +196,32 @@ async def test_a_deleted_conversation_offers_no_box_to_write_in(site: Site) -> N
     for way in ("reply", "note"):
         answer = await anna.post(f"/c/{number}/{way}", {"text": "x", "note": "x", "client_id": "a", "seen": "0"})
         assert answer.status in (410, 422)
+
+
+async def test_a_message_is_moved_from_its_place_in_the_timeline_and_back(site: Site) -> None:
+    one = await site.say("About the roof", "c0", "Customer 0")
+    await site.say("About the bill", "c0", "Customer 0")
+    two = await site.say("Something else", "c1", "Customer 1")
+    anna = await site.signed_in()
+    page = await anna.get(f"/c/{one}?in=all")
+    assert len(page.all(".bub .mv")) == 2
+    asked = await anna.get(page.all(".bub .mv")[1].attributes["href"])
+    assert "About the bill" in asked.words(".pn")
+
+    fresh = await anna.send(asked, "form.fm", into="new")
+    assert fresh.words(".bub .txt") == "About the bill"
+    back = await anna.send(fresh, "#toast form")
+    assert "About the bill" in (await anna.get(f"/c/{one}?in=all")).words(".bub .txt"), back.url
+    sure = await anna.send(asked, "form.fm", other=f"#{two}")
+    assert (sure.status, "Customer 1" in sure.words(".alert")) == (409, True)
+    moved = await anna.send(sure, "form.fm")
+    assert (here(moved), moved.words(".bub .txt")) == (str(two), "About the bill Something else")
+    assert "moved 1 message here" in moved.words(".ev")
+    undone = await anna.send(moved, "#toast form")
+    assert undone.words(".bub .txt") == "About the roof About the bill"
+    for wrong in ("", "x", "99999", str(one)):
+        assert (
+            await anna.post(f"/c/{one}/move", {**asked.fields("form.fm"), "into": "", "other": wrong})
+        ).status == 422
+    lea = await site.signed_in("lea@firm.example")
+    assert not (await lea.get(f"/c/{one}?in=all")).all(".mv")
