@@ -14,7 +14,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import conversations, events, housemail
+from hub import conversations, events, housemail, speaking
 from hub.channels import Channels, Ready
 from hub.clock import now
 from hub.core import Hub
@@ -102,7 +102,8 @@ def send(conn: Connection, channels: Channels, public_url: str, conversation_id:
     chat, address = channels.by_id.get(unread[0].channel_id), housemail.address_of(conn, home.id, home.customer_id)
     if chat is None or not address:
         return 0
-    language, page = _visitor(conn, home.id, chat)
+    declared, page = _visitor(conn, home.id, chat)
+    language = "de" if (speaking.of(conn, home.customer_id).language or declared).startswith("de") else "en"
     words = catalogue(language)
     firm = chat.config.text(f"title.{language}") or mailbox.config.text("display_name") or chat.config.name
     subject = words.text("{firm} answered in the chat", firm=firm)
@@ -128,7 +129,7 @@ def _visitor(conn: Connection, conversation_id: int, chat: Ready) -> tuple[str, 
     )
     said = conn.execute(statement.order_by(_m.id.desc()).limit(1)).scalar()
     details = msgspec.json.decode(said, type=Details) if said else Details()
-    language = "de" if details.language.startswith("de") else "en"
+    language = details.language.lower()
     page = details.fields.get("page", "")
     try:
         parts = urlsplit(page)

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from hub import tongue
 from hub.conversations import Current
 from hub.messages import Details, Message, Reading
 
@@ -51,6 +52,9 @@ class Entry:
     )
 
     def __init__(self, item: Item, message: Message, files: Sequence[StoredFile]) -> None:
+        language = tongue.spoken(message.visible_text or message.text, message.language)
+        if language != message.language:
+            message = msgspec.structs.replace(message, language=language)
         self.item, self.message, self.files = item, message, files
         self.key = dedupe_key(item.channel_id, message.provider_id)
         self.conversation: Current | None = None

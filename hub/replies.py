@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import collaboration, events, snoozing
+from hub import collaboration, events, snoozing, speaking
 from hub.access import Actor, Forbidden, access_conversation, require
 from hub.accounts import Invalid
 from hub.clock import now
@@ -210,7 +210,8 @@ def for_conversation(conn: Connection, actor: Actor, conversation_id: int, q: st
     who = conn.execute(
         sa.select(customers.c.name, customers.c.attributes).where(customers.c.id == home.customer_id)
     ).one()
-    speaks = str((msgspec.json.decode(who.attributes) if who.attributes else {}).get("language", "")).lower()
+    known = msgspec.json.decode(who.attributes, type=dict[str, Any]) if who.attributes else {}
+    speaks = speaking.of(conn, home.customer_id, known).language
     values = _values(who.name, actor, home)
     found = [(_rank(reply, fold(q), speaks), reply) for reply in listing(conn, actor)]
     best = sorted((pair for pair in found if pair[0] is not None), key=lambda pair: pair[0])  # type: ignore[arg-type,return-value]

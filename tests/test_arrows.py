@@ -17,13 +17,13 @@ MAY: dict[str, set[str]] = {
 }
 #: Inside hub/ nobody looks up. Those on one floor may import each other where no circle comes of it.
 FLOORS = [
-    "messages failpoints text clock addresses i18n hours sniffing query excerpts colour snoozing segments",
+    "messages failpoints text clock addresses i18n hours sniffing query excerpts colour snoozing segments tongue",
     "adapter database sql tables blobs secretbox bus redisbus migrations tasks sandbox sandbox_worker fetching thumbnails thumbnail_worker",
     "channels core",
     "answers identity conversations entries directory keywords routing reasons situations assignment presence sla promised events timeline "
     "search blocking access accounts "
     "inbox journal once receipts holds repeats ways fitting templating chapters filters finding counting mentions nearby notices "
-    "handover",
+    "handover speaking",
     "ingest reading outbox delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
     "simulation_worker staff board draft sheets roster ownership drafts modes undo replies composing visitors looking views "

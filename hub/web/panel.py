@@ -1,8 +1,8 @@
 """What stands beside a conversation about its customer: only what the database knows.
 
 Some attributes have a meaning of their own, under these names: ``role`` (what they are in their company), ``timezone`` (as the IANA
-calls it; shown as their local time), ``preferred`` (an address or a kind of address, like "email"), ``opted_out`` (they want no
-advertising).
+calls it; shown as their local time), ``language`` (like de; goes before the one they write in), ``preferred`` (an address or a kind of
+address, like "email"), ``opted_out`` (they want no advertising).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import acquaintances, customers, directory, elsewhere, handing, likeness
+from hub import acquaintances, customers, directory, elsewhere, handing, likeness, speaking, tongue
 from hub.access import Actor, access_customer
 from hub.acquaintances import Facts
 from hub.clock import now
@@ -24,13 +24,16 @@ from hub.handing import Given
 from hub.i18n import Catalogue
 from hub.inbox import Row
 from hub.likeness import Evidence, Likely
+from hub.speaking import Spoken
 from hub.tables import customers as table
 from hub.text import clean_line, fold
 from hub.web.mates import Mate, mate
 from hub.web.when import zone
 
 #: Attributes that are shown in a place of their own.
-OWN_PLACE = frozenset({"role", "timezone", "preferred", "opted_out"})
+OWN_PLACE = frozenset({"role", "timezone", "preferred", "opted_out", speaking.ATTRIBUTE})
+#: Languages that can be chosen.
+LANGUAGES = tongue.LANGUAGES
 _YES = frozenset({"true", "yes", "ja", "1"})
 
 
@@ -55,6 +58,7 @@ class Panel(Struct, frozen=True):
     given: Given | None = None
     elsewhere: tuple[Row, ...] = ()
     guests: tuple[Guest, ...] = ()
+    speaks: Spoken = Spoken()
 
     @property
     def shown(self) -> tuple[tuple[str, str], ...]:
@@ -93,6 +97,7 @@ def of(conn: Connection, actor: Actor, customer_id: int, conversation_id: int = 
         given=handing.last(conn, actor, conversation_id, customer_id) if conversation_id else None,
         elsewhere=tuple(elsewhere.takes_part(conn, actor, customer_id)),
         guests=tuple(elsewhere.guests(conn, actor, conversation_id, customer_id)) if conversation_id else (),
+        speaks=speaking.of(conn, customer_id, row.attributes),
     )
 
 
@@ -134,3 +139,21 @@ def reasons(found: tuple[Evidence, ...], words: Catalogue) -> list[str]:
         }[e.kind]
         for e in found
     ]
+
+
+def language_name(language: str, words: Catalogue) -> str:
+    """A language as people call it; its code where nobody gave it a name here."""
+    _ = words.text
+    return {
+        "de": _("German"),
+        "en": _("English"),
+        "fr": _("French"),
+        "es": _("Spanish"),
+        "it": _("Italian"),
+        "nl": _("Dutch"),
+        "pl": _("Polish"),
+        "pt": _("Portuguese"),
+        "tr": _("Turkish"),
+        "ru": _("Russian"),
+        "uk": _("Ukrainian"),
+    }.get(language, language)

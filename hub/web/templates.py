@@ -112,6 +112,8 @@ def _pages(words: Catalogue, assets: Assets, path: Path) -> Pages:
         "drawn": DrawnRows(),
         "may": lambda actor, right: actor.role in RIGHTS[right],
         "linked_text": linked,
+        "spoken": panel.LANGUAGES,
+        "language_name": lambda language: panel.language_name(language, words),
         "reasons_of": lambda evidence: panel.reasons(evidence, words),
         "quote": lambda text: quote(text, safe=""),
     }

@@ -68,6 +68,8 @@ async def page(request: web.Request, actor: Actor) -> web.StreamResponse:
         found = await templating.listed(ready)
     except CannotSend as error:
         trouble = words_for(request, actor).sentence(str(error))
+    theirs = opened.known.speaks.language.partition("-")[0]
+    found = tuple(sorted(found, key=lambda t: not theirs or not t.language.lower().startswith(theirs)))
     name = words_for(request, actor).text("Choose template")
     return show(
         request, "templates.j2", actor, row=opened.row, way=way, offers=[offer(t) for t in found], trouble=trouble,

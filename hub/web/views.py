@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct, structs
 
-from hub import reasons
+from hub import reasons, tongue
 from hub.events import Event
 from hub.mentions import Spans
 from hub.timeline import Item, MessageView
@@ -134,6 +134,7 @@ def _entry(item: Item, names: Names, when: When, subject: str, extras: Extras) -
             who=who,
             message=said.id,
             shown=said.text[:LONGEST],
+            language=tongue.detect(said.text),
             cut=len(said.text) > LONGEST,
             pieces=_pieces(said.text[:LONGEST], said.details.mentions),
             act=_act(said, when),
@@ -220,7 +221,7 @@ def _said(
         subject=said.subject if said.subject != subject else "",
         shown=first[:LONGEST],
         whole=whole[:LONGEST],
-        language=said.details.language,
+        language=said.details.language or tongue.detect(first),
         cut=max(len(first), len(whole)) > LONGEST,
         html=bool(said.html),
         blocked="data-remote-src" in said.html,

@@ -409,3 +409,19 @@ async def test_an_address_nobody_knows_becomes_a_customer_and_a_known_one_is_the
         "/new?to=api:fresh", page.fields("form.fm") | {"text": "x", "via": f"{site.channel.config.id} api:else"}
     )
     assert (forged.status, "Choose by which" in forged.words("#summary")) == (422, True)
+
+
+async def test_a_customers_language_is_shown_where_it_is_known_and_set_by_hand(site: Site) -> None:
+    number = await site.say("Guten Tag, wo ist mein Paket? Ich warte seit einer Woche.")
+    anna = await site.signed_in()
+    page = await anna.get(f"/c/{number}?in=all")
+    assert "German" in page.words("#cust .iam")
+    assert page.one(".bub .txt").attributes["lang"] == "de"
+    customer = page.one("[data-customer]").attributes["data-customer"]
+
+    form = {"key": "language", "value": "fr"}
+    changed = await anna.post(f"/customers/{customer}/attributes?c={number}&in=all", form)
+    assert "French" in changed.words("#cust .iam")
+    assert changed.one("#cust .attred option[selected]").attributes["value"] == "fr"
+    again = await anna.post(f"/customers/{customer}/attributes?c={number}&in=all", form | {"value": ""})
+    assert "German" in again.words("#cust .iam")
