@@ -18,6 +18,16 @@ from hub.tables import blocked, identities, participants
 REASON = "blocked"
 
 _known = sa.select(blocked.c.address).where(among(blocked.c.address, "addresses"))
+_senders = (
+    sa.select(participants.c.address, blocked.c.at)
+    .join(identities, identities.c.address == participants.c.address)
+    .outerjoin(blocked, blocked.c.address == participants.c.address)
+    .where(
+        participants.c.conversation_id == sa.bindparam("number", type_=sa.BigInteger),
+        identities.c.customer_id == sa.bindparam("whose", type_=sa.BigInteger),
+    )
+    .limit(50)
+)
 
 
 def among_senders(conn: Connection, addresses: Sequence[str]) -> set[str]:
@@ -25,12 +35,10 @@ def among_senders(conn: Connection, addresses: Sequence[str]) -> set[str]:
     return set(run(conn, _known, addresses=list(addresses)).scalars()) if addresses else set()
 
 
-def senders(conn: Connection, conversation_id: int, customer_id: int) -> list[str]:
-    """The customer's addresses that take part in a conversation."""
-    p, i = participants.c, identities.c
-    theirs = sa.select(p.address).join(identities, i.address == p.address)
-    found = theirs.where(p.conversation_id == conversation_id, i.customer_id == customer_id).limit(50)
-    return sorted(conn.execute(found).scalars())
+def senders(conn: Connection, conversation_id: int, customer_id: int) -> dict[str, bool]:
+    """The customer's addresses that take part in a conversation, in their order: is it blocked?"""
+    found = run(conn, _senders, number=conversation_id, whose=customer_id).all()
+    return {address: since is not None for address, since in sorted(found)}
 
 
 def block(conn: Connection, employee_id: int, addresses: Sequence[str]) -> None:

@@ -148,7 +148,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Directory(Struct, frozen=True):
-    """Everything routing knows that does not change from contact to contact."""
+    """Everything routing knows that does not change from contact to contact. ``removed``: channels that are no more, for their names."""
 
     employees: dict[int, Employee]
     teams: dict[int, Team]
@@ -159,6 +159,7 @@ class Directory(Struct, frozen=True):
     policies: tuple[Policy, ...] = ()
     settings: Settings = Settings()
     version: int = 0
+    removed: dict[int, ChannelFacts] = {}
 
     def absence(self, employee_id: int, at: int) -> Absence | None:
         """The absence that holds at this moment, the one that lasts longest first."""
@@ -204,17 +205,22 @@ def _read(conn: Connection, version: int) -> Directory:
         away.setdefault(row.employee_id, []).append(
             Absence(row.employee_id, row.starts_at, row.ends_at, row.deputy_id, row.kind, row.id, row.created_at)
         )
-    live = sa.select(channels).where(channels.c.removed_at.is_(None))
+    live: dict[int, ChannelFacts] = {}
+    gone: dict[int, ChannelFacts] = {}
+    for row in conn.execute(sa.select(channels)):
+        facts_ = ChannelFacts(row.id, row.kind, row.name, row.team_id, row.hours_id)
+        (live if row.removed_at is None else gone)[row.id] = facts_
     return Directory(
         {row.id: _employee(row, settings) for row in conn.execute(sa.select(employees))},
         {row.id: _team(row, members.get(row.id, ())) for row in conn.execute(sa.select(teams))},
         rules(conn),
         {employee: tuple(found) for employee, found in away.items()},
         {row.id: business.read(row) for row in conn.execute(sa.select(hours_table))},
-        {row.id: ChannelFacts(row.id, row.kind, row.name, row.team_id, row.hours_id) for row in conn.execute(live)},
+        live,
         _policies(conn),
         settings,
         version,
+        gone,
     )
 
 

@@ -109,6 +109,12 @@ def listing(
     return rows(conn, [number for number, _ in found[:limit]]), following_
 
 
+def of_customer(conn: Connection, actor: Actor, customer_id: int, limit: int) -> list[int]:
+    """The customer's conversations that the actor may see, the newest first."""
+    wanted = Filter(customer=customer_id)
+    return [number for number, _ in _walk(conn, actor, wanted, _parts(wanted), None, limit)]
+
+
 def _parts(wanted: Filter) -> list[tuple[bool, filters.Conditions]]:
     """The parts of a list, one after the other: by waiting time (else the newest first), and what holds in this part only."""
     if wanted.sort == "priority":

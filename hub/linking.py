@@ -5,11 +5,10 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import events, inbox
+from hub import events
 from hub.access import Actor, access_conversation, require, visible
 from hub.clock import now
 from hub.events import NewEvent
-from hub.inbox import Row
 from hub.outbox import CannotSend, NotFound
 from hub.sql import insert_into
 from hub.tables import conversations, links
@@ -42,11 +41,11 @@ def unlink(conn: Connection, actor: Actor, conversation_id: int, other_id: int) 
     return bool(gone)
 
 
-def linked(conn: Connection, actor: Actor, conversation_id: int) -> list[Row]:
+def linked(conn: Connection, actor: Actor, conversation_id: int) -> list[int]:
     """The conversations it is linked with, as far as the actor may see them, the oldest first."""
     c = conversations.c
     there = sa.select(c.id).where(c.id.in_(_others(conversation_id)), visible(actor)).order_by(c.id).limit(MOST)
-    return inbox.rows(conn, list(conn.execute(there).scalars()))
+    return list(conn.execute(there).scalars())
 
 
 def _both(conn: Connection, actor: Actor, one: int, other: int) -> tuple[int, int]:

@@ -99,7 +99,7 @@ def sheet(conn: Connection, actor: Actor, number: int) -> Sheet:
     row = customers.one(conn, actor, number)
     return Sheet(
         row,
-        panel.of(conn, actor, row.id),
+        panel.of(conn, actor, row),
         _people(conn),
         reads.around(conn, actor),
     )
@@ -178,7 +178,7 @@ async def save(request: web.Request, actor: Actor) -> web.StreamResponse:
             given = _addresses(form)
             return customers.add(conn, actor, name, given, owner, {}, _company(conn, actor, wanted))
         row = customers.one(conn, actor, number)
-        same = wanted and wanted == panel.of(conn, actor, row.id).company
+        same = wanted and wanted == panel.of(conn, actor, row).company
         company = row.company_id if same else _company(conn, actor, wanted)
         return customers.change(conn, actor, number, name=name, owner_id=owner, company_id=company)
 

@@ -59,7 +59,7 @@ async def _pair(request: web.Request, actor: Actor, act: Callable[[Connection, A
     return _there(request, number, f"{act.__name__}.{to}") if changed else back(request, number)
 
 
-def _senders(conn: Connection, actor: Actor, number: int) -> list[str]:
+def _senders(conn: Connection, actor: Actor, number: int) -> dict[str, bool]:
     require(actor, "assign")
     row = inbox.one(conn, actor, number)
     if row is None:
@@ -72,11 +72,11 @@ async def block(request: web.Request, actor: Actor) -> web.StreamResponse:
     number = number_in(request)
 
     def act(conn: Connection) -> int:
-        senders = tuple(_senders(conn, actor, number))
+        senders = _senders(conn, actor, number)
         if not senders:
             raise CannotSend("Nobody takes part in this conversation who could be blocked.")
-        known = blocking.among_senders(conn, senders)  # somebody else's block stays when this one is undone
-        fresh = tuple(address for address in senders if address not in known)
+        # somebody else's block stays when this one is undone
+        fresh = tuple(address for address, blocked in senders.items() if not blocked)
         deed = Deed("status", status="closed", closed_as=blocking.REASON, block=fresh)
         action = actions.one(conn, actor, deed, number)
         blocking.block(conn, actor.id, fresh)
@@ -88,5 +88,5 @@ async def block(request: web.Request, actor: Actor) -> web.StreamResponse:
 async def unblock(request: web.Request, actor: Actor) -> web.StreamResponse:
     """POST /c/<number>/unblock: they are heard again; the conversation stays as it is."""
     number = number_in(request)
-    await request.app[HOUSE].hub.db.write(lambda conn: blocking.unblock(conn, _senders(conn, actor, number)))
+    await request.app[HOUSE].hub.db.write(lambda conn: blocking.unblock(conn, list(_senders(conn, actor, number))))
     return back(request, number)

@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import acquaintances, customers, directory, elsewhere, handing, likeness, speaking, tongue
+from hub import acquaintances, directory, elsewhere, handing, likeness, speaking, tongue
 from hub.access import Actor, access_customer
 from hub.acquaintances import Facts
 from hub.clock import now
+from hub.customers import CustomerRow
 from hub.elsewhere import Guest
 from hub.handing import Given
 from hub.i18n import Catalogue
@@ -71,12 +72,9 @@ def spelled(value: Any) -> str:
     return clean_line({True: "true", False: "false"}.get(value, str(value)) if value is not None else "", 5000)
 
 
-def of(conn: Connection, actor: Actor, customer_id: int, conversation_id: int = 0) -> Panel:
+def of(conn: Connection, actor: Actor, row: CustomerRow, conversation_id: int = 0) -> Panel:
     """The panel of a customer the actor may see. A fixed number of statements."""
-    found = customers.rows(conn, [customer_id])
-    if not found:
-        return Panel()
-    row = found[0]
+    customer_id = row.id
     company = _company(conn, actor, row.company_id)
     owner_id = row.owner_id if row.owner_id is not None else company.owner_id if company else None
     d = directory.current(conn) if owner_id is not None else None
@@ -114,7 +112,7 @@ def _local(name: str) -> str:
     )
 
 
-def _preferred(wish: str, row: customers.CustomerRow) -> str:
+def _preferred(wish: str, row: CustomerRow) -> str:
     """The address that is meant: named whole, without its kind, or by its kind alone."""
     wanted = fold(wish)
     for face in row.identities:

@@ -10,11 +10,13 @@ from sqlalchemy.engine import Connection
 
 from hub import (
     chapters,
+    customers,
     directory,
     drafts,
     events,
     holds,
     inbox,
+    linking,
     looking,
     mentions,
     modes,
@@ -24,9 +26,10 @@ from hub import (
     views,
     ways,
 )
-from hub.access import Actor, access_customer, access_envelope
+from hub.access import Actor, access_conversation, access_customer, access_envelope
 from hub.channels import Channels
 from hub.chapters import Earlier
+from hub.customers import CustomerRow
 from hub.drafts import Kept, Mode
 from hub.holds import Hold
 from hub.inbox import Filter, Row
@@ -34,7 +37,7 @@ from hub.looking import History
 from hub.notices import Announce
 from hub.numbers import waiting_for
 from hub.outbox import NotFound
-from hub.tables import channels, customers, employees, identities, teams
+from hub.tables import employees
 from hub.tables import events as events_table
 from hub.text import by_name
 from hub.timeline import Item, MessageView
@@ -52,6 +55,8 @@ from hub.web.views import Names
 
 #: Rows of a list on one page, and at most in one answer when a screen that has shown more looks again.
 ROWS, MOST_ROWS = 50, 300
+#: Addresses of a customer that are shown.
+MOST_IDENTITIES = 50
 
 
 class Around(Struct, frozen=True):
@@ -132,7 +137,7 @@ class Opened(Struct, frozen=True):
 
 def around(conn: Connection, actor: Actor) -> Around:
     """The sidebar: counts, and the actor's teams (for those who see everything: all)."""
-    shown = tuple(t for t in _teams(conn) if actor.sees_all or t.id in actor.teams)
+    shown = tuple(t for t in _teams(directory.current(conn)) if actor.sees_all or t.id in actor.teams)
     doing = presence.one(conn, actor.id)  # whoever asks for a page is here, even before their stream says so
     own = sa.select(employees.c.keyboard, employees.c.appearance).where(employees.c.id == actor.id)
     keys, look = conn.execute(own).one_or_none() or ("", "")
@@ -151,9 +156,10 @@ def around(conn: Connection, actor: Actor) -> Around:
     )
 
 
-def _teams(conn: Connection) -> list[Team]:
-    statement = sa.select(teams.c.id, teams.c.slug, teams.c.name).order_by(teams.c.name).limit(200)
-    return sorted((Team(*row) for row in conn.execute(statement)), key=lambda team: by_name(team.name))
+def _teams(d: directory.Directory) -> tuple[Team, ...]:
+    return tuple(
+        Team(t.id, t.slug, t.name) for t in sorted(d.teams.values(), key=lambda team: by_name(team.name))[:200]
+    )
 
 
 def listed(conn: Connection, actor: Actor, place: Place, cursor: str = "", limit: int = ROWS) -> Listed:
@@ -202,15 +208,13 @@ def _narrowed(conn: Connection, place: Place) -> tuple[str, str]:
 
 def names(conn: Connection) -> tuple[Names, tuple[Team, ...]]:
     """What ids are called, and the teams."""
-    e, c = employees.c, channels.c
-    people = conn.execute(sa.select(e.id, e.name)).all()
-    every = tuple(_teams(conn))
+    d = directory.current(conn)
     known = Names(
-        {row.id: row.name for row in people},
-        {t.id: t.name for t in every},
-        {row[0]: (row[1], row[2]) for row in conn.execute(sa.select(c.id, c.kind, c.name))},
+        {e.id: e.name for e in d.employees.values()},
+        {t.id: t.name for t in d.teams.values()},
+        {c.id: (c.kind, c.name) for c in (*d.channels.values(), *d.removed.values())},
     )
-    return known, every
+    return known, _teams(d)
 
 
 def opened(
@@ -221,17 +225,15 @@ def opened(
     """
     look = look or Look()
     latest = events.latest(conn)
-    row = inbox.one(conn, actor, number)
-    if row is None:
-        raise NotFound
+    row, others, linked = _with_others(conn, actor, number)
     known, every = names(conn)
-    others, _ = inbox.listing(conn, actor, Filter(customer=row.customer_id), limit=6)
+    whose = customers.rows(conn, [row.customer_id])[0]
     seen = chosen_history(conn, actor, look)
     return Opened(
         row,
         stretches.stretch(conn, actor, source(conn, actor, row, seen), look),
-        customer(conn, row.customer_id),
-        [o for o in others if o.id != number and o.merged_into is None],
+        _customer(whose),
+        others,
         known,
         mates(conn, row.team_id),
         every,
@@ -242,10 +244,21 @@ def opened(
         seen,
         chapters.earlier(conn, actor, row.customer_id, number, row.last_message_id) if seen == "one" else Earlier(),
         bool(mentions.unread(conn, actor.id, [number])),
-        panel.of(conn, actor, row.customer_id, number),
-        standing(conn, actor, row),
+        panel.of(conn, actor, whose, number),
+        standing(conn, actor, row, linked),
         modes.chosen(conn, actor, number),
     )
+
+
+def _with_others(conn: Connection, actor: Actor, number: int) -> tuple[Row, list[Row], list[Row]]:
+    """A conversation, the customer's last ones beside it, and those it is linked with: read together."""
+    found = access_conversation(conn, actor, number)
+    if found is None:
+        raise NotFound
+    others, linked = inbox.of_customer(conn, actor, found.customer_id, 6), linking.linked(conn, actor, number)
+    rows = {row.id: row for row in inbox.rows(conn, list({number, *others, *linked}))}
+    beside = [rows[o] for o in others if o != number and rows[o].merged_into is None]
+    return rows[number], beside, [rows[n] for n in linked]
 
 
 def chosen_history(conn: Connection, actor: Actor, look: Look) -> History:
@@ -315,7 +328,7 @@ def news(conn: Connection, actor: Actor, number: int, look: Look, changed: list[
         mates(conn, row.team_id),
         every,
         seen,
-        standing(conn, actor, row),
+        standing(conn, actor, row, inbox.rows(conn, linking.linked(conn, actor, number))),
     )
 
 
@@ -337,17 +350,9 @@ def _again(conn: Connection, whose: sa.ColumnElement[bool], entries: stretches.S
     return Timeline(items[-1:], items[0] if len(items) == 2 else None, False)
 
 
-def customer(conn: Connection, number: int) -> Customer:
-    """A customer with their addresses. Raises `NotFound`."""
-    c, i = customers.c, identities.c
-    statement = sa.select(c.id, c.name, c.created_at).where(c.id == number)
-    row = conn.execute(statement).first()
-    if row is None:
-        raise NotFound
-    found = conn.execute(
-        sa.select(i.address, i.name, i.verified).where(i.customer_id == number).order_by(i.id).limit(50)
-    )
-    return Customer(row.id, row.name, row.created_at, tuple(Identity(*r) for r in found))
+def _customer(row: CustomerRow) -> Customer:
+    faces = [Identity(i.address, i.name, i.verified) for i in row.identities[:MOST_IDENTITIES]]
+    return Customer(row.id, row.name, row.created_at, tuple(faces))
 
 
 class Person(Struct, frozen=True):
@@ -371,13 +376,14 @@ def person(conn: Connection, actor: Actor, number: int, look: Look | None = None
         raise NotFound
     entries = stretches.of_customer(conn, actor, row.id)
     found, _ = inbox.listing(conn, actor, Filter(customer=row.id), limit=20)
+    whose = customers.rows(conn, [row.id])[0]
     return Person(
-        customer(conn, row.id),
+        _customer(whose),
         stretches.stretch(conn, actor, entries, look or Look()),
         found,
         names(conn)[0],
         around(conn, actor),
-        panel.of(conn, actor, row.id),
+        panel.of(conn, actor, whose),
     )
 
 

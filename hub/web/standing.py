@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import blocking, linking, watching
+from hub import blocking, watching
 from hub.access import Actor
 from hub.inbox import Row
 
@@ -21,11 +23,8 @@ class Standing(Struct, frozen=True):
     linked: tuple[Row, ...] = ()
 
 
-def standing(conn: Connection, actor: Actor, row: Row) -> Standing:
-    """A few small statements."""
+def standing(conn: Connection, actor: Actor, row: Row, linked: Sequence[Row]) -> Standing:
+    """Two small statements. ``linked``: the conversations that it is linked with."""
     senders = blocking.senders(conn, row.id, row.customer_id)
-    unheard = blocking.among_senders(conn, senders)
-    mine = watching.is_watching(conn, actor, row.id)
-    return Standing(
-        mine, tuple(senders), tuple(a for a in senders if a in unheard), tuple(linking.linked(conn, actor, row.id))
-    )
+    unheard = tuple(address for address, blocked in senders.items() if blocked)
+    return Standing(watching.is_watching(conn, actor, row.id), tuple(senders), unheard, tuple(linked))

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from hub import events, search
 from hub.clock import now
 from hub.messages import Call, Details, Reaction, Spot, Task, Visit
-from hub.sql import allocate, insert_rows
+from hub.sql import allocate, insert_rows, renew
 from hub.tables import attachments, channels, conversations, messages
 
 _marks = itertools.count(1)
@@ -45,6 +45,7 @@ def channel(conn: Connection, kind: str, name: str) -> int:
     number = allocate(conn, "people", 1)[0]
     row = {"id": number, "kind": kind, "name": name, "key": f"k{number}", "team_id": None, "settings": "{}"}
     conn.execute(sa.insert(channels).values(**row, secrets=b"", created_at=0, removed_at=1))
+    renew(conn, "directory")
     return number
 
 
