@@ -44,8 +44,8 @@ def screen(handler: Screen) -> Handler:
             return await handler(request, actor)
         except web.HTTPRequestEntityTooLarge:
             return failure(request, actor, 413, "This is too large to send at once.")
-        except web.HTTPException:
-            raise
+        except (web.HTTPException, ConnectionResetError):
+            raise  # `http.guard` knows whether whoever asked has gone
         except Exception as error:
             return _explained(request, actor, error)
 

@@ -17,7 +17,7 @@ function draw() {
   const bar = $('#bulk')
   if (!bar) return
   bar.classList.toggle('on', chosen.size > 0)
-  $('.list')?.classList.toggle('picking', chosen.size > 0)
+  $('.list')?.classList.toggle('picking', chosen.size > 0 || !!$('#selecting')?.checked)
   $('[data-selected]', bar).textContent = bar.dataset.words.replace('{n}', chosen.size)
 }
 
@@ -38,6 +38,7 @@ function clear() {
 /** The box that was clicked with Shift takes along everything since the last one. */
 function change(event) {
   const box = event.target
+  if (box.id === 'selecting') draw()
   if (!box.matches?.('.pick')) return
   put(box, box.checked)
   draw()

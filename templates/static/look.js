@@ -64,7 +64,8 @@ function step(event) {
   event.preventDefault()
 }
 
-const measure = () => $$('[data-split]').forEach(show)
+/** Once it is drawn: to ask before would have all of it laid out at once. */
+const measure = () => requestAnimationFrame(() => setTimeout(() => $$('[data-split]').forEach(show)))
 
 export function start() {
   document.addEventListener('pointerdown', drag)
