@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import web
 
 from hub import sessions
@@ -57,6 +59,7 @@ def add_routes(app: web.Application) -> None:
     app[FAILURE] = failure_page
     app[doors.LIVE] = live = Live(app[HOUSE])
     app[board.BOARDS] = board.Boards()
+    app[pages.AGAIN] = asyncio.Semaphore(2)
     app.on_startup.append(live.start)
     app.on_shutdown.append(live.close)
     metrics.add_routes(app)

@@ -14,7 +14,7 @@ from hub.http import HOUSE, House
 from hub.i18n import Catalogue
 from hub.outbox import NotFound
 from hub.timeline import MessageView
-from hub.web import drawn, mail_body, reads
+from hub.web import drawn, mail_body, one_message
 from hub.web.rendering import ASSETS, words_for
 from hub.web.screens import number_in
 
@@ -67,7 +67,7 @@ async def message_html(request: web.Request, actor: Actor) -> web.StreamResponse
     ``?cut``: only the newly written part; ``?images=1``: remote pictures too, by our proxy.
     """
     house = request.app[HOUSE]
-    said = await house.hub.db.read(reads.message, actor, number_in(request))
+    said = await house.hub.db.read(one_message.message, actor, number_in(request))
     if not said.html:
         raise NotFound
     words = words_for(request, actor)
@@ -102,14 +102,14 @@ def _body(said: MessageView, house: House, words: Catalogue, cut: bool, images: 
 
 async def message_text(request: web.Request, actor: Actor) -> web.StreamResponse:
     """GET /messages/<id>/text: the whole text of a very long message."""
-    said = await request.app[HOUSE].hub.db.read(reads.message, actor, number_in(request))
+    said = await request.app[HOUSE].hub.db.read(one_message.message, actor, number_in(request))
     return web.Response(text=said.text, content_type="text/plain", headers={"Content-Security-Policy": files.CAGE})
 
 
 async def message_raw(request: web.Request, actor: Actor) -> web.StreamResponse:
     """GET /messages/<id>/raw: what arrived, byte for byte, as a download; to look at: …?view"""
     house, number = request.app[HOUSE], number_in(request)
-    said = await house.hub.db.read(reads.original, actor, number)
+    said = await house.hub.db.read(one_message.original, actor, number)
     assert said.journal_id is not None
     view = "view" in request.query
     return await files.original(house, said.journal_id, f"message-{number}", said.kind == "email", view=view)

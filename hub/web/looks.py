@@ -18,7 +18,7 @@ from hub.http import HOUSE, Problem, read_form
 from hub.outbox import NotFound
 from hub.text import clean
 from hub.timeline import FileView
-from hub.web import mail_body, reads
+from hub.web import mail_body, one_message
 from hub.web.places import beside
 from hub.web.rendering import words_for
 from hub.web.screens import is_part, number_in, positive
@@ -81,7 +81,7 @@ async def pictures(request: web.Request, actor: Actor) -> web.StreamResponse:
 
     def work(conn: Connection) -> int:
         looking.show_pictures_of(conn, actor, number)
-        return int(reads.message(conn, actor, number).conversation_id)
+        return int(one_message.message(conn, actor, number).conversation_id)
 
     try:
         conversation = await house.hub.db.write(work)
@@ -95,7 +95,7 @@ async def pictures(request: web.Request, actor: Actor) -> web.StreamResponse:
 async def all_files(request: web.Request, actor: Actor) -> web.StreamResponse:
     """GET /messages/<id>/files.zip: every file of a message, packed while it is sent."""
     house = request.app[HOUSE]
-    said = await house.hub.db.read(reads.message, actor, number_in(request))
+    said = await house.hub.db.read(one_message.message, actor, number_in(request))
     kept = [f for f in said.files if not f.inline_id or not said.html]
     if not kept:
         raise NotFound

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import cast
@@ -101,10 +103,11 @@ def title(words_name: str, rows: Sequence[Row], *more: str) -> str:
 async def list_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     """GET /inbox/<view>, and as a part: …/rows"""
     place, house = _place(request), request.app[HOUSE]
-    listed = await _listed(request, actor, place)
+    part = request.path.endswith("/rows")
+    listed = await _listed(request, actor, place, not part)
     place = listed.place
     toast = await toasts.of(request, actor)
-    template = "rows.j2" if request.path.endswith("/rows") else "inbox.j2"
+    template = "rows.j2" if part else "inbox.j2"
     current = positive(request.query.get("c", ""))
     cursor = request.query.get("cursor", "")
     held = await house.hub.db.read(holds.latest, actor.id) if template == "inbox.j2" else None
@@ -136,11 +139,17 @@ def _list_name(request: web.Request, actor: Actor, place: Place, listed: Listed 
     return listed.team.name if listed and listed.team else named.get(place.view, "")
 
 
-async def _listed(request: web.Request, actor: Actor, place: Place) -> Listed:
+#: Lists that are looked at again at one time. Everybody's screen hears of a new conversation in the same moment; whoever opens one or
+#: answers meanwhile must not wait behind fifty lists.
+AGAIN = web.AppKey("lists-again", asyncio.Semaphore)
+
+
+async def _listed(request: web.Request, actor: Actor, place: Place, whole: bool) -> Listed:
     try:
         rows = min(max(positive(request.query.get("n", "")), reads.ROWS), reads.MOST_ROWS)
         cursor = request.query.get("cursor", "")[:100]
-        return await request.app[HOUSE].hub.db.read(reads.listed, actor, place, cursor, rows)
+        async with contextlib.nullcontext() if whole else request.app[AGAIN]:
+            return await request.app[HOUSE].hub.db.read(reads.listed, actor, place, cursor, rows, whole)
     except ValueError as error:
         raise Problem(400, str(error)) from error
 

@@ -22,11 +22,10 @@ from hub import (
     modes,
     notify,
     presence,
-    timeline,
     views,
     ways,
 )
-from hub.access import Actor, access_conversation, access_customer, access_envelope
+from hub.access import Actor, access_conversation, access_customer
 from hub.channels import Channels
 from hub.chapters import Earlier
 from hub.customers import CustomerRow
@@ -34,13 +33,13 @@ from hub.drafts import Kept, Mode
 from hub.holds import Hold
 from hub.inbox import Filter, Row
 from hub.looking import History
-from hub.notices import Announce
+from hub.notices import Announce, Wishes
 from hub.numbers import waiting_for
 from hub.outbox import NotFound
 from hub.tables import employees
 from hub.tables import events as events_table
 from hub.text import by_name
-from hub.timeline import Item, MessageView
+from hub.timeline import Item
 from hub.views import View
 from hub.ways import Way
 from hub.web import appearance, panel, stretches
@@ -76,7 +75,8 @@ class Around(Struct, frozen=True):
 class Listed(Struct, frozen=True):
     """One page of a list. ``team`` is the list's own, if it is a team's; ``person`` and ``channel`` name what it is narrowed to;
     ``drafts`` are how the reader's own drafts begin, by conversation; ``place`` is the list itself, looked up where it is a saved
-    ``view``; ``asked`` are those in which somebody mentioned the reader, who has not looked since.
+    ``view``; ``asked`` are those in which somebody mentioned the reader, who has not looked since; ``whole``: for a page, not for one
+    that looks again.
     """
 
     around: Around
@@ -91,6 +91,7 @@ class Listed(Struct, frozen=True):
     may_change: bool = False
     asked: frozenset[int] = frozenset()
     choices: Choices = Choices()
+    whole: bool = True
 
 
 class Identity(Struct, frozen=True):
@@ -135,18 +136,16 @@ class Opened(Struct, frozen=True):
     mode: Mode | None = None
 
 
-def around(conn: Connection, actor: Actor) -> Around:
-    """The sidebar: counts, and the actor's teams (for those who see everything: all)."""
+def around(conn: Connection, actor: Actor, whole: bool = True) -> Around:
+    """The sidebar: counts, and the actor's teams (for those who see everything: all); ``whole``: and what only a page needs."""
     shown = tuple(t for t in _teams(directory.current(conn)) if actor.sees_all or t.id in actor.teams)
     doing = presence.one(conn, actor.id)  # whoever asks for a page is here, even before their stream says so
-    own = sa.select(employees.c.keyboard, employees.c.appearance).where(employees.c.id == actor.id)
-    keys, look = conn.execute(own).one_or_none() or ("", "")
-    wishes = notify.wishes_of(conn, [actor.id])[actor.id]
+    keys, look, wishes = _own(conn, actor) if whole else ("", "", Wishes())
     saved = views.listing(conn, actor, views.SHOWN)
     return Around(
         inbox.counts(conn, actor, views.countable(conn, actor, saved)),
         shown,
-        events.latest(conn),
+        events.latest(conn) if whole else 0,
         "busy" if doing.calls else "away" if doing.state == "away" else doing.chosen or "available",
         keys,
         waiting_for(conn, actor.id),
@@ -156,15 +155,26 @@ def around(conn: Connection, actor: Actor) -> Around:
     )
 
 
+def _own(conn: Connection, actor: Actor) -> tuple[str, str, Wishes]:
+    """One's keys, how one likes it to look, and what one wishes to be told."""
+    own = sa.select(employees.c.keyboard, employees.c.appearance).where(employees.c.id == actor.id)
+    keys, look = conn.execute(own).one_or_none() or ("", "")
+    return keys, look, notify.wishes_of(conn, [actor.id])[actor.id]
+
+
 def _teams(d: directory.Directory) -> tuple[Team, ...]:
     return tuple(
         Team(t.id, t.slug, t.name) for t in sorted(d.teams.values(), key=lambda team: by_name(team.name))[:200]
     )
 
 
-def listed(conn: Connection, actor: Actor, place: Place, cursor: str = "", limit: int = ROWS) -> Listed:
-    """A list. Raises `NotFound` for a team or view that is not there or not the actor's, ValueError for a strange cursor."""
-    beside = around(conn, actor)
+def listed(
+    conn: Connection, actor: Actor, place: Place, cursor: str = "", limit: int = ROWS, whole: bool = True
+) -> Listed:
+    """A list; without what only a page needs where it is not ``whole``. Raises `NotFound` for a team or view that is not there or not
+    the actor's, ValueError for a strange cursor.
+    """
+    beside = around(conn, actor, whole)
     view = views.one(conn, actor, int(place.slug)) if place.view == "view" else None
     if view is not None:
         place = place.opened(view.content)
@@ -186,7 +196,8 @@ def listed(conn: Connection, actor: Actor, place: Place, cursor: str = "", limit
         view,
         view is not None and views.may_change(actor, view),
         mentions.unread(conn, actor.id, ids),
-        choices(conn, actor),
+        choices(conn, actor) if whole or place.narrowed else Choices(),
+        whole,
     )
 
 
@@ -385,22 +396,3 @@ def person(conn: Connection, actor: Actor, number: int, look: Look | None = None
         around(conn, actor),
         panel.of(conn, actor, whose),
     )
-
-
-def message(conn: Connection, actor: Actor, number: int) -> MessageView:
-    """One message with its files. Raises `NotFound`."""
-    found = timeline.message(conn, actor, number)
-    if found is None:
-        raise NotFound
-    return found
-
-
-def original(conn: Connection, actor: Actor, number: int) -> MessageView:
-    """A message whose envelope is kept, when everything in that is for the actor's eyes. Raises `NotFound`.
-
-    One envelope may hold messages of several conversations; an agent who may not see all of them gets none of it.
-    """
-    found = message(conn, actor, number)
-    if found.journal_id is None or not access_envelope(conn, actor, found.journal_id):
-        raise NotFound
-    return found
