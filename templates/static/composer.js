@@ -134,7 +134,8 @@ function adopt(there, which) {
     $('[data-drop]', form).hidden = draft.had = $('[data-drop]', fresh).hidden
     draft.had = !draft.had
     if (form === replying) { shown(form); mark(form) }
-    $(`#mode-${draft.mode}`).checked = true
+    const mode = $(`#mode-${draft.mode}`)
+    if (!mode.checked) { mode.checked = true; chose(draft.mode) }
     textOf(form).focus()
   }
   $('#newer').hidden = ![...drafts.values()].some(d => d.newer)

@@ -68,7 +68,7 @@ export function apply(doc, mine, wanted = []) {
       }
     }
     for (const m of gone) $(`[data-message="${m}"]`, tl)?.remove()
-    if (end) trim(true)
+    trim(end)
   }
   end ? put() : keep(put)
   frames(tl)
@@ -79,6 +79,7 @@ export function apply(doc, mine, wanted = []) {
   if (end) timeline.scrollTop = 0
   else if (fresh) jump(fresh)
   if (!mine) hear(heard)
+  heard.forEach(unsaid)
   if (('more' in items.dataset && !past()) || changed.size) refreshConversation()
   markSeen()
 }
@@ -103,8 +104,13 @@ function failed(node) {
   if ($('.failed', node)) say(`${$('article', node).getAttribute('aria-label')}. ${$('.trouble', node)?.firstElementChild?.textContent || ''}`, true)
 }
 
+/** What was to be said of an entry as it came; from now on it is as on any page. */
+const unsaid = ({ dataset }) => { delete dataset.heard; delete dataset.text }
+
 /** An entry that is here already, as it is now. */
 function again(old, node) {
+  unsaid(node)
+  old.classList.remove('fresh')
   if (busy(old) || held(old)) return
   if (!$('.failed', old)) failed(node)
   const unfolded = $$('details', old).map(d => d.open)

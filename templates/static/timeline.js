@@ -18,9 +18,10 @@ export function keep(work) {
   const anchor = entries().find(n => n.getBoundingClientRect().bottom > top + 1)
   const was = anchor?.getBoundingClientRect().top
   work()
-  if (!anchor?.isConnected) return
-  timeline.scrollTop += anchor.getBoundingClientRect().top - was
-  if (!held?.share) stay(anchor, was)
+  const now = anchor?.isConnected ? anchor : anchor && document.getElementById(anchor.id)  // it may have been drawn anew
+  if (!now) return
+  timeline.scrollTop += now.getBoundingClientRect().top - was
+  if (!held?.share) stay(now, was)
 }
 
 /** For some frames more: what came in is only measured when it is drawn, and a timeline hangs from its end. */

@@ -24,6 +24,7 @@ from tests.web.test_browser import (  # noqa: F401 - fixtures
     signed_in,
     until_true,
 )
+from tests.web.test_recipients import mailbox
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -154,6 +155,50 @@ async def test_undo_brings_everything_back_and_nothing_leaves(chrome: Any, site:
     await page.wait_for_selector(".bub.out")
     await page.wait_for_selector("#toast form", state="detached")
     assert await counted(site, "messages", "direction = 'out'") == 1
+    assert page.complaints == []
+
+
+#: Everything about an answer that is not its text: whom it goes to and how, its subject, its files, which box it stood in.
+WHOM = """() => { const v = n => document.querySelector(`#composer .f-reply [name=${n}]`).value, kept = '[data-kept] .trunc'
+  return [...['to', 'cc', 'bcc', 'subject', 'how'].map(v), document.querySelector('[name=via]:checked').dataset.name,
+    document.querySelector(`#composer ${kept}`)?.textContent, document.querySelector('[name=mode]:checked').id] }"""
+
+
+async def test_undo_brings_back_whom_it_goes_to_with_copies_subject_files_and_the_box_it_stood_in(
+    chrome: Any,  # noqa: F811
+    site: Site,
+) -> None:
+    """D5"""
+    await site.say("Hello", "kim", "Kim")
+    page = await opened(chrome, site, await mailbox(site))
+    await page.click(".rcp summary")
+    await page.fill("#composer [name=cc]", "boss@home.example")
+    await page.fill("#composer [name=bcc]", "law@home.example")
+    await page.fill("#composer [name=subject]", "Your parcel, at last")
+    await page.set_input_files("[type=file]", {"name": "a.txt", "mimeType": "text/plain", "buffer": b"a"})
+    await page.wait_for_selector("[data-kept] >> text=a.txt")
+    await page.fill("#reply-text", "It is here")
+    wanted = await page.evaluate(WHOM)
+    await page.click(".f-reply .split .btn-p")
+    await page.wait_for_selector(".card.out >> text=It is here")
+    await becomes(page, "")
+    await page.click("label:has(#mode-note)")
+    assert (await page.evaluate(WHOM))[1:4] == ["", "", ""]
+    await page.click("#timeline")
+    await page.keyboard.press("z")
+
+    await becomes(page, "It is here")
+    assert await page.evaluate(WHOM) == wanted
+    assert wanted[1:4] == ["boss@home.example", "law@home.example", "Your parcel, at last"]
+    await page.wait_for_selector("#toast form", state="detached")
+    assert await counted(site, "deliveries") == 0
+    await page.reload()
+    assert await page.evaluate(WHOM) == wanted
+    await page.click(".f-reply .split .btn-p")
+    await page.wait_for_selector(".card.out >> text=It is here")
+    await page.wait_for_selector("#toast form", state="detached")
+    assert await counted(site, "messages", "direction = 'out'") == 1
+    assert await counted(site, "deliveries") == 3
     assert page.complaints == []
 
 
