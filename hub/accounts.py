@@ -21,7 +21,7 @@ from hub.clock import now
 from hub.messages import Role
 from hub.sql import allocate, renew
 from hub.tables import employees, one_time_links, sessions, tokens
-from hub.text import clean_line
+from hub.text import by_name, clean_line
 
 #: OWASP's second recommendation: 19 MiB, two passes, one lane.
 _hasher = PasswordHasher(time_cost=2, memory_cost=19456, parallelism=1)
@@ -279,3 +279,10 @@ def first_administrator(
     if not token or conn.execute(used.values(used_at=now())).rowcount != 1 or not setup_needed(conn):
         raise Invalid("This link has been used or has run out. Restart the hub for a new one, or use “hub user add”.")
     return add_employee(conn, email, name, "admin", password_hash, language)
+
+
+def administrators(conn: Connection, most: int) -> list[tuple[str, str]]:
+    """Names and addresses of those who can change things, the longest here first; by name."""
+    e = employees.c
+    asked = sa.select(e.name, e.email).where(e.role == "admin", e.disabled_at.is_(None)).order_by(e.id).limit(most)
+    return sorted(((row.name, row.email) for row in conn.execute(asked)), key=lambda row: by_name(row[0]))

@@ -8,14 +8,29 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import sqlalchemy as sa
+from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub.clock import now
 from hub.sql import among, insert_into, run
-from hub.tables import blocked, identities, participants
+from hub.tables import blocked, customers, employees, identities, participants
 
 #: What `conversations.closed_as` says of a conversation that a blocked sender began, or that was closed with the block.
 REASON = "blocked"
+
+#: Blocked senders on one page of the list.
+MOST = 100
+
+
+class Blocked(Struct, frozen=True):
+    """A blocked sender: who blocked them, and whose address it is (0: nobody's)."""
+
+    address: str
+    by: str
+    at: int
+    customer_id: int = 0
+    customer: str = ""
+
 
 _known = sa.select(blocked.c.address).where(among(blocked.c.address, "addresses"))
 _senders = (
@@ -51,3 +66,18 @@ def unblock(conn: Connection, addresses: Sequence[str]) -> None:
     """They are heard again; what they wrote meanwhile stays where it is."""
     if addresses:
         conn.execute(sa.delete(blocked).where(among(blocked.c.address, list(addresses))))
+
+
+def listing(conn: Connection, after: str = "") -> list[Blocked]:
+    """The blocked senders by address, those after one; `MOST` and one more at most. For those who may see everybody."""
+    b, i, e = blocked.c, identities.c, employees.c
+    statement = (
+        sa.select(b.address, e.name, b.at, i.customer_id, customers.c.name)
+        .outerjoin(employees, e.id == b.employee_id)
+        .outerjoin(identities, i.address == b.address)
+        .outerjoin(customers, customers.c.id == i.customer_id)
+        .where(b.address > after)
+        .order_by(b.address)
+        .limit(MOST + 1)
+    )
+    return [Blocked(row[0], row[1] or "", row[2], row[3] or 0, row[4] or "") for row in conn.execute(statement)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import events
+from hub import conversations, events
 from hub.access import Actor, access_conversation, require, visible
 from hub.clock import now
 from hub.events import NewEvent
 from hub.outbox import CannotSend, NotFound
 from hub.sql import insert_into
-from hub.tables import conversations, links
+from hub.tables import conversations as table
+from hub.tables import links
 
 #: Links of one conversation that are shown, and that there may be.
 MOST = 20
@@ -22,6 +23,8 @@ _l = links.c
 def link(conn: Connection, actor: Actor, conversation_id: int, other_id: int) -> bool:
     """Link two conversations; False when they are. Raises `NotFound`, `CannotSend`, `access.Forbidden`."""
     low, high = _both(conn, actor, conversation_id, other_id)
+    # whoever links one of them at the same moment counts after this
+    conversations.lock_for(conn, [low, high], [], [], 0)
     if conn.execute(_pair(low, high)).first() is not None:
         return False
     if any(_count(conn, number) >= MOST for number in (low, high)):
@@ -43,7 +46,7 @@ def unlink(conn: Connection, actor: Actor, conversation_id: int, other_id: int) 
 
 def linked(conn: Connection, actor: Actor, conversation_id: int) -> list[int]:
     """The conversations it is linked with, as far as the actor may see them, the oldest first."""
-    c = conversations.c
+    c = table.c
     there = sa.select(c.id).where(c.id.in_(_others(conversation_id)), visible(actor)).order_by(c.id).limit(MOST)
     return list(conn.execute(there).scalars())
 

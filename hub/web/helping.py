@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sqlalchemy as sa
 from aiohttp import web
 from sqlalchemy.engine import Connection
 
+from hub import accounts
 from hub.access import Actor
 from hub.http import HOUSE
-from hub.tables import employees
-from hub.text import by_name
 from hub.web import reads
 from hub.web.keys import decoded, mine
 from hub.web.pages import title
@@ -24,7 +22,7 @@ async def help_page(request: web.Request, actor: Actor) -> web.StreamResponse:
     house, name = request.app[HOUSE], words_for(request, actor).text("Help")
 
     def look(conn: Connection) -> tuple[reads.Around, list[tuple[str, str]]]:
-        return reads.around(conn, actor), _administrators(conn)
+        return reads.around(conn, actor), accounts.administrators(conn, MOST)
 
     around, people = await house.hub.db.read(look)
     bound = [(b, " / ".join(b.keys)) for b in mine(decoded(around.keys)) if b.keys]
@@ -32,10 +30,3 @@ async def help_page(request: web.Request, actor: Actor) -> web.StreamResponse:
         request, "help.j2", actor, around=around, bindings=bound, people=people, place=None,
         title=title(house.company, (), name),
     )  # fmt: skip
-
-
-def _administrators(conn: Connection) -> list[tuple[str, str]]:
-    """Names and addresses of those who can change things."""
-    e = employees.c
-    asked = sa.select(e.name, e.email).where(e.role == "admin", e.disabled_at.is_(None)).order_by(e.id).limit(MOST)
-    return sorted(((row.name, row.email) for row in conn.execute(asked)), key=lambda row: by_name(row[0]))

@@ -24,3 +24,16 @@ def linked(text: str) -> Markup:
         )
         at = found.start() + len(url)
     return made + escape(text[at:])
+
+
+_NUMBER = re.compile(r"#([0-9]{1,18})\b")
+
+
+def numbered(text: str) -> Markup:
+    """The text, the numbers of conversations in it (#4790) as links to them."""
+    made, at = Markup(), 0
+    for found in _NUMBER.finditer(text):
+        made += escape(text[at : found.start()])
+        made += Markup('<a class="lnk" href="/c/{0}">#{0}</a>').format(found[1])
+        at = found.end()
+    return made + escape(text[at:])

@@ -9,8 +9,10 @@ from urllib.parse import quote
 
 from aiohttp import web
 
-from hub.access import Actor
-from hub.http import ACTOR, Problem, as_problem, is_same_site
+from hub import accounts
+from hub.access import Actor, Forbidden
+from hub.database import Unavailable
+from hub.http import ACTOR, HOUSE, Problem, as_problem, is_same_site
 from hub.sessions import actor_of
 from hub.web.rendering import show, words_for
 
@@ -47,7 +49,7 @@ def screen(handler: Screen) -> Handler:
         except (web.HTTPException, ConnectionResetError):
             raise  # `http.guard` knows whether whoever asked has gone
         except Exception as error:
-            return _explained(request, actor, error)
+            return await _explained(request, actor, error)
 
     return run
 
@@ -63,8 +65,10 @@ def _sign_in(request: web.Request) -> web.Response:
     return web.Response(status=303, headers={"Location": f"/login?next={quote(way, safe='/')}" if way else "/login"})
 
 
-def _explained(request: web.Request, actor: Actor | None, error: Exception) -> web.Response:
+async def _explained(request: web.Request, actor: Actor | None, error: Exception) -> web.Response:
     known = as_problem(error)
+    if isinstance(error, Forbidden) and actor is not None and known is not None:
+        return failure(request, actor, known.status, known.detail, ask=await _granters(request))
     if known is not None:
         return failure(request, actor, known.status, known.detail)
     number = secrets.token_hex(4)
@@ -72,10 +76,21 @@ def _explained(request: web.Request, actor: Actor | None, error: Exception) -> w
     return failure(request, actor, 500, "", number)
 
 
-def failure(request: web.Request, actor: Actor | None, status: int, detail: str, number: str = "") -> web.Response:
-    """A page that says what happened and what to do. ``number`` finds the failure in the log."""
+async def _granters(request: web.Request) -> tuple[str, ...]:
+    """Who can give somebody a right: the administrators, the first few; nobody where the database does not answer."""
+    try:
+        people = await request.app[HOUSE].hub.db.read(accounts.administrators, 3)
+    except Unavailable:
+        return ()
+    return tuple(name for name, _ in people)
+
+
+def failure(
+    request: web.Request, actor: Actor | None, status: int, detail: str, number: str = "", ask: tuple[str, ...] = ()
+) -> web.Response:
+    """A page that says what happened and what to do. ``number`` finds the failure in the log, ``ask`` are those who can help."""
     words = words_for(request, actor)
-    answer = show(request, "error.j2", actor, code=status, detail=words.sentence(detail), number=number)
+    answer = show(request, "error.j2", actor, code=status, detail=words.sentence(detail), number=number, ask=ask)
     answer.set_status(status)
     if status in (503, 507, 429):
         answer.headers["Retry-After"] = "2"

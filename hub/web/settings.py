@@ -50,6 +50,7 @@ def sections(actor: Actor, words: Catalogue) -> list[Section]:
         Section("routing", "/settings/routing", "route", _("Routing")),
         Section("hours", "/settings/hours", "clock", _("Business hours")),
         Section("sla", "/settings/sla", "bell", _("Service levels")),
+        Section("blocked", "/settings/blocked", "shield", _("Blocked senders")),
     ]
 
 
@@ -68,6 +69,8 @@ DONE = {
     "published": "The draft is in force now.",
     "discarded": "The draft is gone; the table in force stays as it is.",
     "cancelled": "Called off.",
+    "blocked": "Blocked.",
+    "heard": "This sender is heard again; what they wrote meanwhile stays where it is.",
     "tried": "A test is on its way to your devices.",
 }
 

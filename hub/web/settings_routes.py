@@ -6,6 +6,7 @@ from aiohttp import web
 
 from hub.access import Actor
 from hub.web import settings_absences as absences
+from hub.web import settings_blocked as blocked
 from hub.web import settings_channels as channels
 from hub.web import settings_hours as hours
 from hub.web import settings_keyboard as keyboard
@@ -54,6 +55,9 @@ def add_routes(app: web.Application) -> None:
     post(f"/settings/absences/{one}/end", screen(absences.end_absence))
     get("/settings/replies", screen(saved.replies_page))
     post(f"/settings/replies/{one}/remove", screen(saved.remove_reply))
+    get(blocked.PATH, screen(blocked.blocked_page))
+    post(blocked.PATH, screen(blocked.block))
+    post(f"{blocked.PATH}/unblock", screen(blocked.unblock))
     get("/settings/views", screen(views.views_page))
     get(f"/settings/views/{one}", screen(views.view_page))
     post(f"/settings/views/{one}", screen(views.save_view))

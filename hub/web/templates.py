@@ -24,7 +24,7 @@ from hub.web import filterbar, panel
 from hub.web.assets import Assets
 from hub.web.compiled import Kept
 from hub.web.keys import for_page
-from hub.web.linked import linked
+from hub.web.linked import linked, numbered
 from hub.web.parts import LOOKS, OTHER, bare, hue, icon, initials, size
 from hub.web.rowcache import DrawnRows
 
@@ -112,6 +112,7 @@ def _pages(words: Catalogue, assets: Assets, path: Path) -> Pages:
         "drawn": DrawnRows(),
         "may": lambda actor, right: actor.role in RIGHTS[right],
         "linked_text": linked,
+        "numbered": numbered,
         "spoken": panel.LANGUAGES,
         "language_name": lambda language: panel.language_name(language, words),
         "reasons_of": lambda evidence: panel.reasons(evidence, words),

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
+from sqlalchemy.util import await_only
 
 from hub import linking
 from hub.outbox import CannotSend
 from tests.core.conftest import Rig, message
+from tests.fakes import ON_POSTGRES, until
 
 
 async def test_no_more_links_than_are_shown_from_either_side(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,3 +53,34 @@ async def test_what_somebody_may_not_see_takes_no_place_among_the_links(
 
 def done(conn: Connection, statement: str) -> int:
     return conn.execute(sa.text(statement)).rowcount
+
+
+@ON_POSTGRES  # SQLite has one writer
+async def test_of_two_links_made_at_the_same_moment_only_as_many_stay_as_fit(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(linking, "MOST", 1)
+    channel, actor, db = await rig.channel(), await rig.employee("admin"), rig.hub.db
+    for n in range(3):
+        await rig.hear(channel, message("Hello", f"api:a{n}"))
+    first, *others = [row["id"] for row in await rig.rows("SELECT id FROM conversations ORDER BY id")]
+    linked, go = asyncio.Event(), asyncio.Event()
+
+    def slowly(conn: Connection) -> None:
+        linking.link(conn, actor, first, others[0])
+        linked.set()
+        await_only(go.wait())
+
+    def waits(conn: Connection) -> bool:
+        here = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return late.done() or conn.execute(sa.text(here)).first() is not None
+
+    early = asyncio.create_task(db.write(slowly))
+    await linked.wait()
+    late = asyncio.create_task(db.write(linking.link, actor, others[1], first))
+    await until(lambda: db.read(waits), 3)
+    go.set()
+    await early
+    with pytest.raises(CannotSend, match="1 others at most"):
+        await late
+    assert await rig.count("links") == 1

@@ -52,7 +52,8 @@ async def test_everybody_sees_only_the_settings_of_their_role(site: Site) -> Non
 
     everybody = ["/settings/people", "/settings/teams", "/settings/absences", "/settings/replies", "/settings/views"]
     everybody += ["/settings/keyboard", "/settings/notifications"]
-    assert for_anna == [*everybody, "/settings/channels", "/settings/routing", "/settings/hours", "/settings/sla"]
+    most = ["/settings/routing", "/settings/hours", "/settings/sla", "/settings/blocked"]
+    assert for_anna == [*everybody, "/settings/channels", *most]
     assert for_jonas == everybody
 
 
@@ -463,3 +464,35 @@ async def test_the_conditions_of_a_rule_come_back_into_its_form(site: Site) -> N
     page = await anna.send(page, "form.fm0", name="Renamed")
     after = next(rule for rule in (await the_directory(site)).rules if rule.kind == "rule")
     assert (after.name, after.conditions, after.target) == ("Renamed", rule.conditions, rule.target)
+
+
+async def test_blocked_senders_are_listed_blocked_and_heard_again(site: Site) -> None:
+    number = await site.say("Buy now", "spammer", "Spam Mer")
+    anna = await site.signed_in()
+    assert "Nobody is blocked" in (await anna.get("/settings/blocked")).words(".empty")
+    await anna.post(f"/c/{number}/block")
+    await anna.post("/settings/blocked", {"address": "Pest@Example.org "})
+    wrong = await anna.post("/settings/blocked", {"address": "no address"})
+    assert (wrong.status, wrong.one("#f-address").attributes["value"]) == (422, "no address")
+
+    page = await anna.get("/settings/blocked")
+    assert [" ".join(n.text().split()).split(" ")[0] for n in page.all(".rules li")] == ["spammer", "pest@example.org"]
+    assert "Blocked by Anna Becker" in page.words(".rules")
+    heard = await anna.send(page, ".rules li:first-child form")
+    assert "spammer" not in heard.words(".rules")
+    assert "heard again" in heard.words(".good")
+    jonas = await site.signed_in("jonas@firm.example")
+    assert (await jonas.get("/settings/blocked")).status == 403
+    for path in ("/settings/blocked", "/settings/blocked/unblock"):
+        assert (await jonas.post(path, {"address": "pest@example.org"})).status == 403
+    assert "pest@example.org" in (await anna.get("/settings/blocked")).words(".rules")
+
+
+async def test_who_may_not_is_told_who_can_change_that_and_where_a_merged_conversation_goes_on(site: Site) -> None:
+    jonas, anna = await site.signed_in("jonas@firm.example"), await site.signed_in()
+    refused = await jonas.get("/settings/blocked")
+    assert (refused.status, "Anna Becker" in refused.words("#failure-words")) == (403, True)
+    one, two = await site.say("One", "c0", "Customer 0"), await site.say("Two", "c1", "Customer 1")
+    await anna.post(f"/c/{two}/merge", {"into": str(one), "anyway": "yes"})
+    late = await anna.post(f"/c/{two}/status", {"status": "closed"})
+    assert late.one("#failure-words a").attributes["href"] == f"/c/{one}"
