@@ -44,6 +44,9 @@ TABLES = [
     "events",
     "watchers",
     "links",
+    "todos",
+    "consents",
+    "orders",
 ]  # in an order that foreign keys like
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -296,6 +299,14 @@ class Writer:
         if c % 5000 == 7:
             rows["tags"].append((number, "unusual"))
         rows["watchers"] += [(number, person, at) for person in {h.employees[0], h.employees[1], h.employees[c % 20]}]
+        customer, person = h.first_customer + position, h.employees[c % 20]
+        if c % 3 == 1:
+            done = at if c % 2 else None
+            rows["todos"].append(
+                (number, customer, number, "Call", at, person, person, at, done, person if done else None)
+            )
+            rows["consents"].append((number, customer, "api", "in", "", person, at))
+            rows["orders"].append((number, customer, f"A-{number}", at, 100, "EUR", "", "", at))
         if c % 4 == 1:
             rows["links"].append((number - 1, number, None, at))
 

@@ -10,14 +10,14 @@ import sqlalchemy as sa
 from msgspec import UNSET, Struct, UnsetType
 from sqlalchemy.engine import Connection
 
-from hub import events, identity
+from hub import belongings, events, identity
 from hub.access import Actor, access_customer, require, visible
+from hub.belongings import Moved
 from hub.clock import now
 from hub.events import NewEvent
 from hub.outbox import NotFound
 from hub.sql import allocate, among, is_postgres
-from hub.tables import conversations, customers, employees, identities, merges, messages
-from hub.tables import events as happened
+from hub.tables import conversations, customers, employees, identities, merges
 from hub.text import clean_line, fold
 
 
@@ -290,18 +290,6 @@ def _employee_exists(conn: Connection, number: int | UnsetType | None) -> None:
 
 
 # ── two that are one ──────────────────────────────────────────────────────────────────────────────────────────────────
-#: Entries of the timeline that belong to no conversation; the others stay where they were written, they are history.
-_outside = sa.and_(happened.c.shown, happened.c.conversation_id.is_(None))
-
-
-class Moved(Struct, frozen=True):
-    """What a merge moved, so that undoing it puts back exactly that. ``events`` are those outside any conversation."""
-
-    identities: tuple[int, ...] = ()
-    conversations: tuple[int, ...] = ()
-    events: tuple[int, ...] = ()
-
-
 def merge(conn: Connection, actor: Actor, winner_id: int, loser_id: int, evidence: str) -> int:
     """Make ``loser_id`` a part of ``winner_id``; the merge's id. A fixed number of statements. Raises `NotFound`, `Impossible`."""
     require(actor, "customers")
@@ -311,12 +299,8 @@ def merge(conn: Connection, actor: Actor, winner_id: int, loser_id: int, evidenc
     _lock_senders(conn, (winner, loser))
     number = allocate(conn, "people", 1)[0]
     _lock_conversations(conn, (winner, loser))
-    moved = Moved(
-        tuple(_ids(conn, identities, identities.c.customer_id == loser)),
-        tuple(_ids(conn, conversations, conversations.c.customer_id == loser)),
-        tuple(_ids(conn, happened, happened.c.customer_id == loser, _outside)),
-    )
-    _move(conn, moved, loser, winner)
+    moved = belongings.of(conn, loser, winner)
+    belongings.move(conn, moved, loser, winner)
     conn.execute(sa.update(customers).where(customers.c.id == loser).values(merged_into=winner))
     conn.execute(
         sa.insert(merges).values(
@@ -350,7 +334,7 @@ def unmerge(conn: Connection, actor: Actor, customer_id: int, merge_id: int) -> 
     if not conn.execute(undone).rowcount:
         raise NotFound
     loser = int(row.loser_id)
-    _move(conn, msgspec.json.decode(row.moved, type=Moved), holder, loser)
+    belongings.move(conn, msgspec.json.decode(row.moved, type=Moved), holder, loser)
     conn.execute(sa.update(customers).where(customers.c.id == loser).values(merged_into=None))
     data = {"merge": str(merge_id), "winner": str(holder), "loser": str(loser)}
     events.append(conn, [NewEvent("customer.unmerged", customer_id=holder, actor_id=actor.id, data=data)])
@@ -374,21 +358,3 @@ def _lock_conversations(conn: Connection, ids: Sequence[int]) -> None:
     if is_postgres(conn):
         c = conversations.c
         conn.execute(sa.select(c.id).where(among(c.customer_id, ids)).order_by(c.id).with_for_update()).all()
-
-
-def _ids(conn: Connection, table: sa.Table, *conditions: sa.ColumnElement[bool]) -> list[int]:
-    return list(conn.execute(sa.select(table.c.id).where(*conditions).order_by(table.c.id)).scalars())
-
-
-def _move(conn: Connection, moved: Moved, source: int, target: int) -> None:
-    """Those of the rows that are still the source's become the target's."""
-    i, c, m, e = identities.c, conversations.c, messages.c, happened.c
-    shown = sa.and_(e.shown, e.customer_id == source)
-    for table, conditions in (
-        (identities, (i.customer_id == source, among(i.id, moved.identities))),
-        (conversations, (c.customer_id == source, among(c.id, moved.conversations))),
-        (messages, (m.customer_id == source, among(m.conversation_id, moved.conversations))),
-        (happened, (shown, among(e.conversation_id, moved.conversations))),
-        (happened, (shown, among(e.id, moved.events))),
-    ):
-        conn.execute(sa.update(table).where(*conditions).values(customer_id=target))

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import segments, ways
+from hub import consents, segments, ways
 from hub.access import Actor, visible
 from hub.adapter import Traits
 from hub.channels import Ready
@@ -92,6 +92,17 @@ def check_window(conn: Connection, customer_id: int, ready: Ready, draft: Draft,
         instead = "Choose a template, or reply" if traits.templates else "Reply"
         hours = f"{traits.window_hours} hours after the customer's last message"
         raise CannotSend(f"“{name}” takes free text only for {hours}. {instead} by another channel.")
+
+
+def check_consent(conn: Connection, ready: Ready, addresses: Sequence[str]) -> None:
+    """Does everybody want to be written to by this kind of channel? Raises `CannotSend`."""
+    refused = consents.out(conn, addresses)
+    for address in addresses:
+        if (address, ready.config.kind) in refused:
+            name, bare = ready.config.name, address.partition(":")[2]
+            raise CannotSend(
+                f"“{bare}” has opted out of “{name}”. Reply by another channel, or write down that they agree again."
+            )
 
 
 def own_files(conn: Connection, actor: Actor, draft: Draft, ready: Ready) -> list[Any]:

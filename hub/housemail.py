@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import conversations, events, search
+from hub import consents, conversations, events, search
 from hub.channels import Channels, Ready
 from hub.clock import now
 from hub.conversations import Current
@@ -36,7 +36,14 @@ def mailbox(channels: Channels, team_id: int | None = None) -> Ready | None:
 
 
 def address_of(conn: Connection, conversation_id: int, customer_id: int) -> str:
-    """Where to write: the address that the customer last gave in this conversation, else one of theirs that was proven; or nothing."""
+    """Where to write: the address that the customer last gave in this conversation, else one of theirs that was proven; or nothing,
+    also when they have opted out of mails.
+    """
+    address = _known_address(conn, conversation_id, customer_id)
+    return "" if (address, "email") in consents.out(conn, [address]) else address
+
+
+def _known_address(conn: Connection, conversation_id: int, customer_id: int) -> str:
     said = sa.select(_m.details).where(_m.conversation_id == conversation_id, _m.direction == "in", _m.details != "")
     for text in conn.execute(said.order_by(_m.id.desc()).limit(50)).scalars():
         for address in msgspec.json.decode(text, type=Details).also:

@@ -266,6 +266,7 @@ def _write(
     shown = [f for f in files if f.message_id is not None]  # they stay where they are, and go along as copies
     seen = list(dict.fromkeys(p.address for p in (*to, *draft.cc)))
     recipients = list(dict.fromkeys((*seen, *(p.address for p in draft.bcc))))
+    fitting.check_consent(conn, channel, recipients)
     joining = [] if draft.how == "forward" else seen
     d = directory.current(conn)
     was = holds.before(conn, d, home, joining) if undo_seconds else None

@@ -20,6 +20,7 @@ from hub.tables import (
     action_steps,
     actions,
     attachments,
+    consents,
     conversations,
     customers,
     deliveries,
@@ -34,10 +35,12 @@ from hub.tables import (
     messages,
     modes,
     offers,
+    orders,
     participants,
     ratings,
     sla_clocks,
     tags,
+    todos,
     unread_chats,
     watchers,
 )
@@ -246,6 +249,7 @@ def _erase_homes(conn: Connection, homes: Sequence[int]) -> None:
         unread_chats,
         handovers,
         watchers,
+        todos,
     ):
         conn.execute(sa.delete(table).where(among(table.c.conversation_id, homes)))
     left = sa.exists().where(steps.action_id == actions.c.id)  # a deed on others too is not about this person
@@ -260,6 +264,8 @@ def _erase_shell(conn: Connection, people: Sequence[int], homes: Sequence[int], 
     _erase_homes(conn, homes)
     conn.execute(sa.delete(participants).where(among(participants.c.address, addresses)))
     conn.execute(sa.delete(identities).where(among(identities.c.customer_id, people)))
+    for table in (todos, consents, orders):
+        conn.execute(sa.delete(table).where(among(table.c.customer_id, people)))
     looking.forget_senders(conn, addresses)
     blocking.unblock(conn, addresses)
     conn.execute(

@@ -18,7 +18,18 @@ from hub.blobs import Blobs
 from hub.clock import now, rfc3339
 from hub.privacy import BATCH, envelopes, family, said_in
 from hub.sql import among
-from hub.tables import attachments, conversations, customers, identities, journal, merges, messages
+from hub.tables import (
+    attachments,
+    consents,
+    conversations,
+    customers,
+    identities,
+    journal,
+    merges,
+    messages,
+    orders,
+    todos,
+)
 from hub.tables import events as happened
 
 
@@ -71,6 +82,7 @@ def _about(conn: Connection, people: Sequence[int]) -> dict[str, Any]:
         "customers": _plain(conn, customers, among(customers.c.id, people)),
         "identities": _plain(conn, identities, among(identities.c.customer_id, people)),
         "merges": _plain(conn, merges, merged),
+        **{t.name: _plain(conn, t, among(t.c.customer_id, people)) for t in (todos, consents, orders)},
     }
 
 

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
+from hub import consents
 from hub.adapter import Traits
 from hub.channels import Channels, Ready
 from hub.clock import now
@@ -32,13 +33,14 @@ LOOKED_AT = 300
 MOST_FACES = 200
 
 #: Why a way cannot be used now.
-Why = Literal["", "no address", "closed", "never wrote", "receives only"]
+Why = Literal["", "no address", "closed", "never wrote", "receives only", "opted out"]
 
 
 class Way(Struct, frozen=True):
     """One channel towards one address of a customer. ``who`` is behind it (empty: nobody said); ``last_at``: when they last wrote
     by it; ``until``: free text may be sent so long (ms); ``limited``: only prepared texts may be sent; ``why`` it cannot be used now
-    (empty: it can); ``trouble`` is what the channel itself suffers from, since ``trouble_since``.
+    (empty: it can), ``out_at`` since when they have opted out (ms); ``trouble`` is what the channel itself suffers from, since
+    ``trouble_since``.
     """
 
     id: int
@@ -53,6 +55,7 @@ class Way(Struct, frozen=True):
     trouble_since: int | None = None
     who: str = ""
     limited: bool = False
+    out_at: int = 0
 
     @property
     def key(self) -> str:
@@ -68,6 +71,7 @@ class _Faces(Struct, frozen=True):
     names: Mapping[str, str]
     wrote: Mapping[tuple[int, str], int]
     wish: str
+    out: Mapping[tuple[str, str], int]
 
 
 def wrote(conn: Connection, customer_id: int) -> dict[tuple[int, str], int]:
@@ -104,7 +108,7 @@ def closed(conn: Connection, customer_id: int, ready: Ready, address: str) -> bo
 
 def of(conn: Connection, known: Channels, customer_id: int, usual: int, conversation_id: int = 0) -> list[Way]:
     """Every channel in use towards every address it can reach, in the order of preference: the channel they wrote on last (``usual``
-    when they never did), what the customer prefers, the rest; what cannot be used comes after what can. Four statements.
+    when they never did), what the customer prefers, the rest; what cannot be used comes after what can. Five statements.
     """
     faces = _faces(conn, customer_id, conversation_id)
     c = channels_table.c
@@ -165,7 +169,8 @@ def _faces(conn: Connection, customer_id: int, conversation_id: int) -> _Faces:
     for address in dict.fromkeys((*(row.address for row in rows), *here)):
         by_kind.setdefault(address.partition(":")[0], []).append(address)
     names |= {row.address: names.get(row.address) or row.name for row in rows}
-    return _Faces(by_kind, here, names, wrote(conn, customer_id), _wish(rows[0].wish if rows else ""))
+    out = consents.out(conn, [address for some in by_kind.values() for address in some])
+    return _Faces(by_kind, here, names, wrote(conn, customer_id), _wish(rows[0].wish if rows else ""), out)
 
 
 def _wish(attributes: str) -> str:
@@ -184,8 +189,11 @@ def _way(ready: Ready, address: str, faces: _Faces, ill: tuple[str, int | None])
     until = window(traits, last_at)
     over, limited = until is not None and until < now(), False
     why: Why = ""
+    out_at = faces.out.get((address, ready.config.kind), 0)
     if not traits.can_send:
         why = "receives only"
+    elif out_at:
+        why = "opted out"
     elif not address:
         why = "no address"
     elif over and traits.templates:
@@ -194,7 +202,8 @@ def _way(ready: Ready, address: str, faces: _Faces, ill: tuple[str, int | None])
         why = "closed" if last_at else "never wrote"
     who = faces.names.get(address, "")
     return Way(
-        ready.id, ready.config.kind, ready.config.name, address, traits, last_at, until, why, *ill, who=who, limited=limited
+        ready.id, ready.config.kind, ready.config.name, address, traits, last_at, until, why, *ill, who=who, limited=limited,
+        out_at=out_at,
     )  # fmt: skip
 
 

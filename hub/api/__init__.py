@@ -9,6 +9,7 @@ from hub import sessions
 from hub.api import (
     absences,
     attachments,
+    caring,
     channels,
     conversations,
     customers,
@@ -45,6 +46,7 @@ PARTS = (
     channels,
     journal,
     attachments,
+    caring,
     handover,
     happenings,
     people,

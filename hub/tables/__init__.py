@@ -3,6 +3,7 @@
 Order of record is the order of ids: messages and events share one counter and are committed in its order.
 """
 
+from hub.tables.caring import consents, orders, todos
 from hub.tables.chatting import chat_sites, handovers, ratings, unread_chats
 from hub.tables.columns import metadata
 from hub.tables.contacts import (
@@ -59,6 +60,7 @@ __all__ = [
     "blocked",
     "channels",
     "chat_sites",
+    "consents",
     "conversations",
     "counters",
     "cursors",
@@ -87,6 +89,7 @@ __all__ = [
     "notice_wishes",
     "offers",
     "one_time_links",
+    "orders",
     "participants",
     "picture_senders",
     "presence",
@@ -104,6 +107,7 @@ __all__ = [
     "tags",
     "team_members",
     "teams",
+    "todos",
     "tokens",
     "tombstones",
     "unread_chats",

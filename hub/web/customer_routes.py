@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from hub.web import beginning, customers, merging
+from hub.web import beginning, caring, customers, merging
 from hub.web.screens import screen
 
 
@@ -20,6 +20,10 @@ def add_routes(app: web.Application) -> None:
     post(f"{one}/attributes", screen(customers.set_attributes))
     post(f"{one}/addresses", screen(customers.add_address))
     post(rf"{one}/addresses/{{identity:\d+}}/remove", screen(customers.remove_address))
+    get("/tasks", screen(caring.tasks_page))
+    post(f"{one}/tasks", screen(caring.add_task))
+    post(rf"{one}/tasks/{{task:\d+}}", screen(caring.tick))
+    post(f"{one}/consents", screen(caring.consent))
     get(f"{one}/same", screen(merging.same_page))
     post(f"{one}/same", screen(merging.merge))
     post(rf"{one}/merges/{{merge:\d+}}/undo", screen(merging.unmerge))

@@ -28,6 +28,7 @@ from hub.likeness import Evidence, Likely
 from hub.speaking import Spoken
 from hub.tables import customers as table
 from hub.text import clean_line, fold
+from hub.web.cared import Care, care
 from hub.web.mates import Mate, mate
 from hub.web.when import zone
 
@@ -60,6 +61,7 @@ class Panel(Struct, frozen=True):
     elsewhere: tuple[Row, ...] = ()
     guests: tuple[Guest, ...] = ()
     speaks: Spoken = Spoken()
+    care: Care = Care()
 
     @property
     def shown(self) -> tuple[tuple[str, str], ...]:
@@ -96,6 +98,7 @@ def of(conn: Connection, actor: Actor, row: CustomerRow, conversation_id: int = 
         elsewhere=tuple(elsewhere.takes_part(conn, actor, customer_id)),
         guests=tuple(elsewhere.guests(conn, actor, conversation_id, customer_id)) if conversation_id else (),
         speaks=speaking.of(conn, customer_id, row.attributes),
+        care=care(conn, customer_id),
     )
 
 

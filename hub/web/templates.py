@@ -20,7 +20,7 @@ from jinja2.visitor import NodeTransformer
 from hub.access import RIGHTS
 from hub.i18n import LANGUAGES, Catalogue, catalogue
 from hub.views import ICONS
-from hub.web import filterbar, panel
+from hub.web import cared, filterbar, panel
 from hub.web.assets import Assets
 from hub.web.compiled import Kept
 from hub.web.keys import for_page
@@ -115,6 +115,8 @@ def _pages(words: Catalogue, assets: Assets, path: Path) -> Pages:
         "numbered": numbered,
         "spoken": panel.LANGUAGES,
         "language_name": lambda language: panel.language_name(language, words),
+        "day_due": cared.day_due,
+        "money": lambda amount, currency: cared.money(amount, currency, words),
         "reasons_of": lambda evidence: panel.reasons(evidence, words),
         "quote": lambda text: quote(text, safe=""),
     }

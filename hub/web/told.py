@@ -187,3 +187,16 @@ def _many(action: Action, words: Catalogue) -> str:
         case "unread":
             return n_("{n} conversation marked as unread", "{n} conversations marked as unread", n)
     return n_("{n} conversation marked as read", "{n} conversations marked as read", n)
+
+
+def level(event: Event, when: When) -> str:
+    """A promise that is due soon, or was not kept."""
+    due, solved = event.data.get("due_at"), event.data.get("target") == "resolution"
+    time = when.full(due) if due else "?"
+    if event.kind == "sla.warned" and solved:
+        return when.words.text("A solution is promised by {time}", time=time)
+    if event.kind == "sla.warned":
+        return when.words.text("An answer is promised by {time}", time=time)
+    if solved:
+        return when.words.text("The time for a solution was up: {time}", time=time)
+    return when.words.text("The time for an answer was up: {time}", time=time)

@@ -10,7 +10,7 @@ from hub import reasons, tongue
 from hub.events import Event
 from hub.mentions import Spans
 from hub.timeline import Item, MessageView
-from hub.web import drawn, told
+from hub.web import cared, drawn, told
 from hub.web.entry import Entry
 from hub.web.parts import LOOKS, OTHER, bare
 from hub.web.stretches import Extras
@@ -256,6 +256,9 @@ _ICONS = {
     "conversation.customer": "users",
     "conversation.rated": "star",
     "customer.merged": "users",
+    "customer.task": "listb",
+    "customer.task_done": "check",
+    "customer.consent": "shield",
     "customer.unmerged": "users",
     "sla.warned": "clock",
     "sla.breached": "alert",
@@ -308,12 +311,14 @@ def in_words(event: Event, names: Names, when: When) -> str:
             return words.text("{who} gave this conversation to another customer", who=who)
         case "conversation.rated":
             return words.text("The customer gave {n} of 5", n=event.data.get("score", "?"))
+        case "customer.task" | "customer.task_done" | "customer.consent":
+            return cared.line(event, who, names.employees, names.channels.values(), when)
         case "customer.merged":
             return words.text("Two customers were found to be one and merged")
         case "customer.unmerged":
             return words.text("The merge of two customers was undone")
         case "sla.warned" | "sla.breached":
-            return _level(event, when)
+            return told.level(event, when)
     return words.text("Something happened ({kind})", kind=event.kind)
 
 
@@ -344,18 +349,6 @@ def _snoozed(said: str, when: When) -> str:
     if said == "reply":
         return when.words.text("Until the customer replies")
     return when.until(int(said)) if said.isascii() and said.isdecimal() and len(said) < 16 else said
-
-
-def _level(event: Event, when: When) -> str:
-    due, solved = event.data.get("due_at"), event.data.get("target") == "resolution"
-    time = when.full(due) if due else "?"
-    if event.kind == "sla.warned" and solved:
-        return when.words.text("A solution is promised by {time}", time=time)
-    if event.kind == "sla.warned":
-        return when.words.text("An answer is promised by {time}", time=time)
-    if solved:
-        return when.words.text("The time for a solution was up: {time}", time=time)
-    return when.words.text("The time for an answer was up: {time}", time=time)
 
 
 def _holder(event: Event, names: Names) -> tuple[str, str]:

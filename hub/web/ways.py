@@ -67,6 +67,8 @@ def ways(found: Sequence[core.Way], when: When, later: frozenset[str] = frozense
 def _said(way: core.Way, when: When, later: bool) -> str:
     words, hours = when.words, way.traits.window_hours
     match way.why:
+        case "opted out":
+            return words.text("Opted out on {date}", date=when.on(way.out_at))
         case "no address":
             return words.text("No address")
         case "closed":

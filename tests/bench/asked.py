@@ -11,6 +11,7 @@ from bench.fill import BEGIN, SPAN, Filled
 from bench.words import COMMON, MISSING, PAIR, RARE
 from hub import (
     board,
+    caring,
     chapters,
     conversations,
     customers,
@@ -100,6 +101,7 @@ def pages(house: Filled, who: Actor) -> Iterator[tuple[str, Work]]:
         yield f"page of a conversation, {history}", lambda c, k=look: reads.opened(c, who, newest(c, who).id, k)
     yield "news of a conversation", lambda c: reads.news(c, who, newest(c, who).id, Look(after=10), [1, 2, 3])
     yield "page of a customer", lambda c: reads.person(c, who, newest(c, who).customer_id)
+    yield "tasks, one's own", lambda c: caring.my_todos(c, who)
     yield "conversation", lambda c: inbox.one(c, who, house.conversation)
     yield "timeline", lambda c: timeline.of_conversation(c, house.conversation)
     yield "timeline, before", lambda c: timeline.of_conversation(c, house.conversation, before=100_000)
