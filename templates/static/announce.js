@@ -2,7 +2,8 @@
 // Bars and messages that come and go carry `data-say` (or `data-say="now"` for the urgent place); what they say is said when it shows.
 import { $, $$, body } from './dom.js'
 
-const PAUSE = 2000, MOST = 600, HEARD = 200
+/** What has changed is looked at once it is drawn (ms): to ask before whether it is to be seen would have the page laid out at once. */
+const PAUSE = 2000, MOST = 600, HEARD = 200, DRAWN = 50
 let calm = [], urgent = [], last = -PAUSE, timer = 0
 
 /** Say it as soon as the pause allows; what comes until then is said in one go, what is urgent first. */
@@ -36,7 +37,8 @@ function words(box) {
   return copy.textContent.replace(/\s+/g, ' ').trim()
 }
 
-const told = new WeakMap()
+const told = new WeakMap(), changed = new Set()
+let looking = 0
 
 function look(box) {
   const text = box.checkVisibility() ? words(box) : ''
@@ -45,15 +47,23 @@ function look(box) {
   say(text, box.dataset.say === 'now')
 }
 
+function lookAll() {
+  looking = 0
+  const boxes = [...changed]
+  changed.clear()
+  for (const box of boxes) if (box.isConnected) look(box)
+}
+
 export function start() {
   if (!$('#said')) return
   for (const box of $$('[data-say]')) told.set(box, words(box))
   new MutationObserver(changes => {
-    const boxes = new Set()
     for (const { target, addedNodes } of changes) {
-      boxes.add((target.closest ? target : target.parentElement)?.closest('[data-say]'))
-      for (const node of addedNodes) if (node.querySelectorAll) for (const box of [node, ...$$('[data-say]', node)]) if (box.matches('[data-say]')) boxes.add(box)
+      changed.add((target.closest ? target : target.parentElement)?.closest('[data-say]'))
+      for (const node of addedNodes) if (node.querySelectorAll) for (const box of [node, ...$$('[data-say]', node)]) if (box.matches('[data-say]')) changed.add(box)
     }
-    for (const box of boxes) if (box?.isConnected) look(box)
+    changed.delete(null)
+    changed.delete(undefined)
+    if (changed.size) looking ||= setTimeout(lookAll, DRAWN)
   }).observe(body, { subtree: true, childList: true, characterData: true, attributes: true, attributeFilter: ['hidden'] })
 }

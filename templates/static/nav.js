@@ -22,12 +22,18 @@ function kept(href) {
   return url
 }
 
+/** What a conversation's answer holds, taken out of it ahead of time: the page has less to do when somebody goes there. */
+function taken({ answer, doc }) {
+  const [section, customer] = ['section.convo[data-conversation]', 'aside.cust'].map(s => $(s, doc)).map(n => n && document.adoptNode(n))
+  return { answer, name: doc.title, section, customer }
+}
+
 /** The panes of a conversation, once for pointing at it and opening it: {part, stopper}. */
 function panes(url) {
   const key = url.pathname + url.search, known = ahead.get(key)
   if (known && performance.now() - known.at < FRESH) return known
   const stopper = new AbortController(), { signal } = stopper
-  const part = saved(url.pathname.slice(3)).then(() => fetchPart(key, { headers: { 'X-Hub': 'panes' }, patience: PATIENCE, signal }))
+  const part = saved(url.pathname.slice(3)).then(() => fetchPart(key, { headers: { 'X-Hub': 'panes' }, patience: PATIENCE, signal })).then(taken)
   const asked = { part, stopper, at: performance.now() }
   part.catch(() => { if (ahead.get(key) === asked) ahead.delete(key) })
   ahead.set(key, asked)
@@ -49,11 +55,11 @@ export async function go(href, { push = true, focus = false, next = false } = {}
     return part
   }, { stop: going.signal })
   if (!found || mine !== turn) return
-  const { answer, doc } = found
+  const { answer } = found
   ahead.delete(url.pathname + url.search)
-  if (!answer.ok || !$('[data-conversation]', doc)) { location.href = url.href; return }
+  if (!answer.ok || !found.section) { location.href = url.href; return }
   const arrived = new URL(answer.url)
-  put(doc, push ? arrived.pathname + arrived.search + url.hash : null, focus)
+  put(found, push ? arrived.pathname + arrived.search + url.hash : null, focus)
   if (next) say($('#said').dataset.next.replace('{name}', () => $('.big-name')?.textContent || '').replace('{subject}', () => $('#head h1').textContent))
 }
 
@@ -62,10 +68,10 @@ function forget(number) {
   for (const key of [...ahead.keys()]) if (!number || key.startsWith(`/c/${number}?`)) ahead.delete(key)
 }
 
-function put(doc, address, focus) {
+function put({ section, customer, name }, address, focus) {
   forget($('[data-conversation]')?.dataset.conversation || '-')
   tell('hub:left')
-  const section = $('section.convo', doc), customer = $('aside.cust', doc), old = $('section.convo'), aside = $('aside.cust')
+  const old = $('section.convo'), aside = $('aside.cust')
   const held = old.dataset.conversation === section.dataset.conversation && old.contains(document.activeElement) && document.activeElement
   const caret = held && held.selectionStart
   $('main.contents')?.removeAttribute('id')
@@ -75,7 +81,7 @@ function put(doc, address, focus) {
   app.classList.remove('three')
   app.dataset.screen = 'convo'
   if (address) history.pushState({ hub: true }, '', address)
-  document.title = `${doc.title} · ${$('#rows').dataset.title}`
+  document.title = `${name} · ${$('#rows').dataset.title}`
   tell('hub:opened', { number: section.dataset.conversation, section })
   title()
   const again = held && held.id && document.getElementById(held.id)

@@ -92,7 +92,7 @@ function hold(node, share) {
   held = { node, share }
   let turns = 6
   const again = () => { settle(); if (held && --turns) requestAnimationFrame(again) }
-  again()
+  requestAnimationFrame(again)  // before it is drawn the first time, and after all that changes it until then
 }
 
 function settle() {
