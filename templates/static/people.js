@@ -3,8 +3,8 @@ import { $, $$, body, fetchPart, replace, typing } from './dom.js'
 import { act } from './keys.js'
 import { during, PATIENCE } from './loading.js'
 
-const REST = 180
-let timer = 0, asked = null
+const REST = 180, SOON = 400, BUSY = 2000
+let timer = 0, asked = null, due = 0, turn = 0
 
 /** The results for what stands in the field, in the address too. */
 async function look(form) {
@@ -32,10 +32,16 @@ function walk(event) {
 
 /** Whoever changed the customer elsewhere, or they wrote: what stands beside the conversation is fetched again. */
 async function again() {
-  const pane = $('[data-conversation]'), about = $('#about')
-  if (!pane || !about || about.contains(document.activeElement) || $('details[open]', about)) return
+  const pane = $('[data-conversation]'), about = $('#about'), mine = ++turn
+  if (!pane || !about) return
+  if (about.contains(document.activeElement) || $('details[open]', about)) { soon(BUSY); return }
   const { answer, doc } = await fetchPart(location.pathname + location.search, { headers: { 'X-Hub': 'panes' } })
-  if (answer.ok && $('#about', doc) && $('[data-conversation]', doc)?.dataset.conversation === $('[data-conversation]')?.dataset.conversation) replace($('#about'), $('#about', doc))
+  if (mine === turn && answer.ok && $('#about', doc) && $('[data-conversation]', doc)?.dataset.conversation === $('[data-conversation]')?.dataset.conversation) replace($('#about'), $('#about', doc))
+}
+
+function soon(ms) {
+  clearTimeout(due)
+  due = setTimeout(() => again().catch(() => {}), ms)
 }
 
 export function start() {
@@ -47,13 +53,12 @@ export function start() {
     timer = setTimeout(() => look(form).catch(() => {}), REST)
   })
   addEventListener('keydown', walk, true)
-  let due = 0
+  document.addEventListener('hub:reload', () => soon(SOON))
   document.addEventListener('hub:hint', event => {
     const { kind = '', customer } = event.detail || {}
     const pane = $('[data-conversation]')
     if (!pane || !(kind.startsWith('customer.') || kind.startsWith('identity.') || /^conversation\.(customer|(un)?linked)$/.test(kind)) || String(customer) !== pane.dataset.customer) return
-    clearTimeout(due)
-    due = setTimeout(() => again().catch(() => {}), 400)
+    soon(SOON)
   })
   if ($('a[href="/new"]')) act('new', () => { location.href = '/new' })
 }

@@ -55,7 +55,8 @@ async def test_a_rule_is_dragged_to_its_place(chrome: Any, site: Site) -> None: 
 
     await page.drag_and_drop(".rules > li:has-text('Invoices')", ".rules > li:nth-child(1)")
 
-    await page.wait_for_url("**/settings/routing?done=moved*")
+    await page.wait_for_selector(".rules > li:nth-child(1):has-text('Invoices')")
+    await page.reload()
     assert "Invoices" in await page.inner_text(".rules > li:nth-child(1)")
     assert page.complaints == []
 
