@@ -19,7 +19,9 @@ pytestmark = pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 
 async def test_a_blind_copy_leaves_by_itself_and_nobody_sees_it(settings: Any, monkeypatch: Any) -> None:
     async with SmtpTwin() as server, running(settings(), monkeypatch) as site:
-        await site.write(lambda c: c.execute(sa.update(employees).values(undo_seconds=0)))  # nobody wants second thoughts
+        await site.write(
+            lambda c: c.execute(sa.update(employees).values(undo_seconds=0))
+        )  # nobody wants second thoughts
         number = await mailbox(site, port=server.port)
         anna = await site.signed_in()
         sent = given(await anna.get(f"/c/{number}")) | {"text": "Hi"}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from hub.directory import bump
@@ -16,17 +15,10 @@ from tests.web.test_browser import (  # noqa: F401
     database_kind,
     lacking,
     one_browser,
+    pytestmark,
     signed_in,
     site,
 )
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(180),
-    pytest.mark.may_block,
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
 
 OPTIONS = "#assignees [role=option]"
 

@@ -1,20 +1,10 @@
 """Working by keys alone, in a real browser."""
 
-import json
 from typing import Any
-
-import pytest
 
 from hub.web import keys
 from tests.web.conftest import Site
-from tests.web.test_browser import barriers, chrome, database_kind, lacking, one_browser, signed_in, site  # noqa: F401
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(180),
-    pytest.mark.may_block,
-    pytest.mark.asyncio(loop_scope="module"),
-]
+from tests.web.test_browser import barriers, chrome, database_kind, lacking, one_browser, pytestmark, signed_in, site  # noqa: F401
 
 
 async def at_work(chrome: Any, site: Site, count: int = 3) -> tuple[Any, list[int]]:  # noqa: F811
@@ -142,55 +132,3 @@ async def test_keys_can_be_changed_and_switched_off(chrome: Any, site: Site) -> 
     assert await page.evaluate("document.querySelector('.app').outerHTML") == before
     await page.keyboard.press("Control+k")
     assert await page.is_visible("#palette")
-
-
-#: (what is typed, how the layout gives it) on US, German, French and Polish keyboards, with AltGr as Ctrl and Alt on Windows.
-TYPED = [
-    ("@", True),
-    ("€", True),
-    ("ł", True),
-    ("ą", True),
-    ("ę", True),
-    ("{", True),
-    ("[", True),
-    ("?", False),
-    ("/", False),
-]
-
-
-async def test_what_is_typed_is_text_on_every_layout_and_held_keys_act_once(chrome: Any, site: Site) -> None:  # noqa: F811
-    page, numbers = await at_work(chrome, site, 1)
-    await page.goto(f"{site.base}/c/{numbers[0]}?in=all")
-    await page.focus("#reply-text")
-    fire = """([key, altgr, repeat]) => { const e = new KeyboardEvent('keydown', {key, bubbles: true, cancelable: true, repeat,
-        ctrlKey: altgr, altKey: altgr, modifierAltGraph: altgr}); return document.activeElement.dispatchEvent(e) }"""
-
-    for key, altgr in TYPED:
-        assert await page.evaluate(fire, [key, altgr, False]), key
-    assert not await page.is_visible("dialog")
-    await page.evaluate("document.activeElement.blur()")
-    for key in ("e", "z", "y"):  # a German Z is where the US Y is: what is printed counts
-        await page.evaluate(fire, [key, False, True])
-
-    assert await page.locator("#head >> text=Open again").count() == 0
-    assert json.loads(await page.evaluate("JSON.stringify(window.errors || [])")) == []
-
-
-async def test_every_key_of_the_table_does_something_and_none_breaks_the_page(chrome: Any, site: Site) -> None:  # noqa: F811
-    page, numbers = await at_work(chrome, site)
-    await page.goto(f"{site.base}/c/{numbers[1]}?in=all")
-
-    await page.keyboard.press("?")
-    shown = await page.inner_text("#help")
-    await page.keyboard.press("Escape")
-    hidden = [b.id for b in keys.table() if b.keys and b.label not in shown]
-    for b in keys.table():
-        for key in b.keys:
-            if b.single and " " not in key and b.id not in ("new", "help", "open", "close", "undo", "unread"):
-                await page.keyboard.press(key)
-                await page.keyboard.press("Escape")
-                assert await focused(page) != "body", b.id
-
-    # what stands for these is only there when there is something to do
-    assert set(hidden) <= {"undo", "apply", "panel", "sidebar", "take", "history", "forward"}
-    assert page.complaints == []

@@ -22,19 +22,12 @@ from tests.web.test_browser import (  # noqa: F401
     chrome,
     database_kind,
     one_browser,
+    pytestmark,
     signed_in,
     site,
     until_true,
 )
 from tests.web.test_first_run import company
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(180),
-    pytest.mark.may_block,
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
 
 COUNT = "document.querySelectorAll('#rows > li').length"
 END = "(s => { s.scrollTop = s.scrollHeight })(document.querySelector('#listscroll'))"

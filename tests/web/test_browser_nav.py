@@ -5,18 +5,9 @@ import random
 import re
 from typing import Any
 
-import pytest
-
 from tests.fakes import until
 from tests.web.conftest import Site
-from tests.web.test_browser import chrome, database_kind, one_browser, signed_in, site, until_true  # noqa: F401
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(180),
-    pytest.mark.may_block,
-    pytest.mark.asyncio(loop_scope="module"),
-]
+from tests.web.test_browser import chrome, database_kind, one_browser, pytestmark, signed_in, site, until_true  # noqa: F401
 
 #: What differs between two loads of the same page: the ids of acts that have not happened, and what scripts keep for themselves.
 _ONCE = re.compile(r' (?:nonce|value)="[\w-]{12,}"| data-live="\d+"| class="(?:li fresh)?"| hidden=""')

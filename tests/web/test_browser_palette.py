@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
 import sqlalchemy as sa
 
 from hub.web import keys
@@ -14,19 +13,12 @@ from tests.web.test_browser import (  # noqa: F401
     chrome,
     database_kind,
     one_browser,
+    pytestmark,
     signed_in,
     site,
     until_true,
 )
 from tests.web.test_browser_work import closed, several, status
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(180),
-    pytest.mark.may_block,
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
 
 FIRST = "#palette-list [aria-selected=true]"
 

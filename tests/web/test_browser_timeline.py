@@ -9,16 +9,8 @@ import sqlalchemy as sa
 from tests.fakes import lacking, until
 from tests.web.conftest import Site
 from tests.web.history import MAIL, PNG, WAV, every_kind, many, png, said
-from tests.web.test_browser import barriers, chrome, database_kind, one_browser, signed_in, site  # noqa: F401
+from tests.web.test_browser import barriers, chrome, database_kind, one_browser, pytestmark, signed_in, site  # noqa: F401
 from tests.web.test_timeline import chaptered
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(180),
-    pytest.mark.may_block,
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
 
 TOP = "n => n.getBoundingClientRect().top - document.querySelector('#timeline').getBoundingClientRect().top"
 #: The first entry that is whole below the upper edge.

@@ -9,15 +9,7 @@ import sqlalchemy as sa
 
 from tests.fakes import lacking, until
 from tests.web.conftest import Site
-from tests.web.test_browser import HEIGHT, barriers, chrome, database_kind, one_browser, signed_in, site  # noqa: F401
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(180),
-    pytest.mark.may_block,
-    pytest.mark.xdist_group("browser"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
+from tests.web.test_browser import HEIGHT, barriers, chrome, database_kind, one_browser, pytestmark, signed_in, site  # noqa: F401
 
 
 async def several(site: Site, count: int = 4) -> list[int]:  # noqa: F811

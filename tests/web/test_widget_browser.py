@@ -17,18 +17,12 @@ from tests.web.test_browser import (  # noqa: F401 - fixtures
     chrome,
     database_kind,
     one_browser,
+    pytestmark,
     signed_in,
     site,
     until_true,
 )
 from tests.web.test_live import joined
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.timeout(180),
-    pytest.mark.may_block,
-    pytest.mark.asyncio(loop_scope="module"),
-]
 
 #: A shop's page that measures how much it shifts.
 SHOP = """<!doctype html><html lang="de"><meta charset="utf-8"><title>Shop</title><h1>Strom vom eigenen Dach</h1>
