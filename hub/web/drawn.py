@@ -26,8 +26,6 @@ _DESIGNED = re.compile(
 )
 #: HTML that chose colours for white paper.
 _COLOURED = re.compile(r"color|background|<font|<img|<table", re.IGNORECASE)
-#: How long after it was written a message came for that to be said (milliseconds).
-LATE = 10 * 60_000
 
 
 class CallView(Struct, frozen=True):

@@ -17,7 +17,8 @@ class Entry(Struct, frozen=True):
     heading before it, ``chapter`` the conversation that begins, ``fresh`` the line "new". ``shown`` is what one reads at first,
     ``whole`` what is folded below it, the quotation (empty: there is none); ``cut`` when even that is longer. ``language``:
     what the message says of itself. ``designed``: the HTML is shown in a frame ``height`` high (0: nobody has measured it).
-    ``late``: when it was written, if that was long before it came. ``act``: by which its writer's screen knows it, soon after.
+    ``late``: when it was written, if that was on another day than it came; ``arrived``: when it came, if it came late and stands where it
+    belongs. ``act``: by which its writer's screen knows it, soon after.
     """
 
     id: int
@@ -61,6 +62,7 @@ class Entry(Struct, frozen=True):
     height: int = 0
     tall: bool = False
     late: str = ""
+    arrived: str = ""
     page: tuple[str, str] = ("", "")
     pictures: tuple[FileView, ...] = ()
     sounds: tuple[FileView, ...] = ()
@@ -73,3 +75,8 @@ class Entry(Struct, frozen=True):
     deleted: bool = False
     members: tuple[Entry, ...] = ()
     act: str = ""
+
+    @property
+    def begins(self) -> int:
+        """The number of the first thing in it, in the order of record."""
+        return min((e.id for e in self.members), default=self.id)

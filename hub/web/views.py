@@ -10,7 +10,7 @@ from hub import reasons, tongue
 from hub.events import Event
 from hub.mentions import Spans
 from hub.timeline import Item, MessageView
-from hub.web import cared, drawn, told
+from hub.web import cared, drawn, placing, told
 from hub.web.entry import Entry
 from hub.web.parts import LOOKS, OTHER, bare
 from hub.web.stretches import Extras
@@ -45,7 +45,7 @@ def entries(
     extras: Extras | None = None,
     chapters: bool = False,
 ) -> list[Entry]:
-    """The entries of the items, oldest first.
+    """The entries of the items by their time (see `placing`), oldest first.
 
     ``before`` is the item that stands before the first one, so that a part of the timeline looks as it does in the whole;
     ``new_after`` is the newest message the reader has seen (0: no line). ``chapters``: of several conversations, with headings.
@@ -56,7 +56,7 @@ def entries(
     marked = False
     page = last.page if last else ("", "")
     home = before.event.conversation_id if before else None
-    for item in items:
+    for item in placing.in_order(items, when):
         entry = _entry(item, names, when, subject, extras)
         if chapters and item.event.conversation_id not in (None, home):
             home = item.event.conversation_id
@@ -167,7 +167,7 @@ def _rich(entry: Entry, said: MessageView, names: Names, when: When, extras: Ext
         pictured=said.sender in extras.senders,
         height=height,
         tall=entry.form == "email" and (height if designed else drawn.text_height(entry.shown)) > drawn.TALL,
-        late=when.full(said.at) if 0 < said.at < said.received_at - drawn.LATE and not entry.out else "",
+        **placing.flags(said, when),
         page=drawn.page_of(said),
         pictures=pictures,
         sounds=sounds,
@@ -210,7 +210,7 @@ def _said(
         number,
         said.conversation_id,
         "email" if said.kind == "email" else "text",
-        said.received_at,
+        placing.moment(said, when),
         when.day_key(said.received_at),
         *look,
         out=out,

@@ -3,7 +3,7 @@ import { $, $$, busy, fetchPart, replace, tell, trouble, body } from './dom.js'
 import { hear, say } from './announce.js'
 import { refreshList } from './list.js'
 import { frames } from './mail.js'
-import { keep, trim } from './timeline.js'
+import { keep, place, trim } from './timeline.js'
 
 let here = null
 let changed = new Set(), turn = Promise.resolve(), seenTimer = 0
@@ -61,10 +61,9 @@ export function apply(doc, mine, wanted = []) {
       if (old) again(old, node)
       else if (!past()) {
         node.classList.add('fresh')
-        const after = $$(':scope > .li', tl).filter(n => +n.dataset.id < +node.dataset.id).at(-1)
-        after ? after.after(node) : $('#later', tl).before(node)
+        place(node)
         failed(node)
-        if ($('article', node)) { heard.push(node); fresh += +node.dataset.id > before }
+        if ($('article', node)) { heard.push(node); fresh += +node.dataset.id > before && !node.nextElementSibling.matches('.li') }
       }
     }
     for (const m of gone) $(`[data-message="${m}"]`, tl)?.remove()

@@ -1,7 +1,7 @@
 // What single screens need: a customer's page, a simulation that runs, tables sorted by hand, menus, copying.
 import { $, $$, fetchPart } from './dom.js'
 import { frames } from './mail.js'
-import { keep } from './timeline.js'
+import { keep, place } from './timeline.js'
 
 // ── a customer's page ────────────────────────────────────────────────────────────────────────────────────────────
 let soon = 0
@@ -14,7 +14,7 @@ async function reloadPerson() {
   keep(() => {
     for (const node of $$(':scope > .li', fresh)) {
       const old = document.getElementById(node.id)
-      if (!old) $('#later', tl).before(node)
+      if (!old) place(node)
       else if (old.outerHTML !== node.outerHTML && !$('iframe', old) && !old.contains(document.activeElement)) old.replaceWith(node)
     }
   })

@@ -10,7 +10,9 @@ let near = null, held = null, sizes = null
 
 const box = () => $('#timeline')
 const entries = () => $$(':scope > .li', $('.tl', box()))
-const firstId = node => node.dataset.first || node.dataset.id
+const firstId = node => +(node.dataset.first || node.dataset.id)
+/** Does one entry stand before another? By time; of one time, by number. */
+const comes = (one, other) => one.dataset.at - other.dataset.at || one.dataset.id - other.dataset.id
 
 /** Do something to the timeline while what is being read keeps its place. */
 export function keep(work) {
@@ -46,8 +48,15 @@ export function trim(top) {
   if (far.some(n => n.contains(document.activeElement) || $$('audio', n).some(a => !a.paused))) return
   far.forEach(n => n.remove())
   const left = entries()
-  if (top) aimAt($('#older'), firstId(left[0]))
-  else { aimAt($('#later'), left.at(-1).dataset.id); past(true) }
+  // pages go by number: what came late may stand before what was there already
+  if (top) aimAt($('#older'), Math.max(firstId(left[0]), ...far.map(n => +n.dataset.id + 1)))
+  else { aimAt($('#later'), Math.min(left.at(-1).dataset.id, ...far.map(n => firstId(n) - 1))); past(true) }
+}
+
+/** Put an entry where it belongs. */
+export function place(node) {
+  const all = entries(), before = all.findLast(n => comes(n, node) < 0)
+  before ? before.after(node) : all[0] ? all[0].before(node) : $('#later').before(node)
 }
 
 function aimAt(link, id) {
@@ -74,7 +83,7 @@ async function more(link) {
     const again = $('#' + link.id, part)
     const fresh = $$(':scope > .li', part).filter(n => !document.getElementById(n.id))
     keep(() => {
-      up ? link.after(...fresh) : link.before(...fresh)
+      fresh.forEach(place)
       aimAt(link, again.hidden ? '' : again.dataset.at)
       if (!up) past(!again.hidden)
       trim(!up)

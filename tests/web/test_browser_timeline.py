@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from hub.clock import now
 from tests.fakes import lacking, until
 from tests.web.conftest import Site
-from tests.web.history import MAIL, PNG, WAV, every_kind, many, png, said
+from tests.web.history import DAY, MAIL, PNG, WAV, every_kind, many, png, said
 from tests.web.test_browser import barriers, chrome, database_kind, one_browser, pytestmark, signed_in, site  # noqa: F401
+from tests.web.test_live import joined
 from tests.web.test_timeline import chaptered
 
 TOP = "n => n.getBoundingClientRect().top - document.querySelector('#timeline').getBoundingClientRect().top"
@@ -143,6 +145,27 @@ async def test_a_new_entry_moves_nothing_while_one_reads_above_and_a_button_says
     assert page.complaints == []
 
 
+async def test_what_comes_late_is_put_where_it_belongs_in_a_page_that_is_open(chrome: Any, site: Site) -> None:
+    """ux.md 5.6, 6: as a page that is loaded afterwards has it."""
+    minute, ten = 60_000, now() // DAY * DAY - DAY + 10 * 3_600_000
+    number = await site.say("Hello")
+    await site.write(many, number, [{"text": f"No. {n}", "at": ten + n * minute} for n in range(6)])
+    await site.write(lambda c: c.execute(sa.text("UPDATE conversations SET unread = 0")))
+    page = await opened(chrome, site, f"/c/{number}")
+    await joined(site)
+    order = "[...document.querySelectorAll('.tl .bub .txt')].map(n => n.textContent.trim())"
+
+    late = {"text": "Late", "at": ten + 30 * minute, "written": ten + 2 * minute + 1}
+    await site.write(many, number, [late])
+    await page.wait_for_selector(".bub >> text=Late")
+    await page.wait_for_selector(".late >> text=arrived")
+    wanted = ["No. 0", "No. 1", "No. 2", "Late", "No. 3", "No. 4", "No. 5", "Hello"]
+    assert await page.evaluate(order) == wanted
+    await page.reload()
+    assert await page.evaluate(order) == wanted
+    assert page.complaints == []
+
+
 async def test_a_link_to_an_entry_centres_marks_and_focuses_it_wherever_it_is(chrome: Any, site: Site) -> None:
     number, ids = await long(site)
     for entry in (ids[-5], ids[20]):
@@ -210,8 +233,8 @@ async def test_chapters_open_in_place_and_the_whole_history_by_one_click(chrome:
     await page.wait_for_selector(".tl > .li .bub >> text=Still live")
     await page.click("text=Whole history")
     await page.wait_for_selector("h2.chap")
-    order = await page.eval_on_selector_all(".tl > .li", "all => all.map(n => +n.dataset.id)")
-    assert order == sorted(order) and first in order
+    order = await page.eval_on_selector_all(".tl > .li", "all => all.map(n => [+n.dataset.at, +n.dataset.id])")
+    assert order == sorted(order) and first in [number for _, number in order]
     await page.reload()
     assert await page.locator("h2.chap").count() >= 2
     await page.click('#timeline a:has-text("This conversation"), #timeline button:has-text("This conversation")')

@@ -119,7 +119,8 @@ async def test_the_whole_history_interleaves_all_channels_with_headings_and_is_r
 
     assert plain.all(f"#i{first}") == [], "a link from elsewhere changed what is remembered"
     heard = [n.attributes["data-id"] for n in whole.all(".tl > .li")]
-    assert heard == sorted(heard, key=int) and str(first) in heard
+    times = [int(n.attributes["data-at"]) for n in whole.all(".tl > .li")]
+    assert times == sorted(times) and str(first) in heard
     assert [h.css_first("a").attributes["href"] for h in whole.all("h2.chap")][-2:] == [f"/c/{old}", f"/c/{number}"]
     assert "Offer for 9.8 kWp" in whole.words("h2.chap")
     assert whole.all(".fold") == []
