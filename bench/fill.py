@@ -47,6 +47,7 @@ TABLES = [
     "todos",
     "consents",
     "orders",
+    "plans",
 ]  # in an order that foreign keys like
 
 Rows = dict[str, list[tuple[Any, ...]]]
@@ -309,6 +310,11 @@ class Writer:
             rows["orders"].append((number, customer, f"A-{number}", at, 100, "EUR", "", "", at))
         if c % 4 == 1:
             rows["links"].append((number - 1, number, None, at))
+        if c % 7 == 2:
+            state, said = ("waiting" if c % 70 == 2 else "withdrawn"), '{"text":"later","client_id":"x"}'
+            rows["plans"].append(
+                (number, number, h.employees[c % 20], f"x:{number}", said, "UTC", at, state, None, at, at)
+            )
 
 
 async def fill(url: str, count: int) -> Filled:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import drafts, events, holds, modes, outbox, replies
+from hub import drafts, events, holds, modes, outbox, planning, replies
 from hub.access import Actor
 from hub.channels import Channels
 from hub.outbox import CannotSend, Draft
@@ -38,8 +38,7 @@ def send(
     ``version`` is the draft's that stood in the box; ``place`` the zone in which words of a snooze are meant.
     Raises as `outbox.reply`, and `CannotSend` for placeholders nobody filled.
     """
-    if draft.template is None and (open_ones := replies.unfilled(draft.text)):
-        raise CannotSend(f"Something has to be filled in before this can be sent: {', '.join(open_ones)}.")
+    filled(draft)
     home = conversations.c
     usual = conn.execute(sa.select(home.channel_id).where(home.id == conversation_id)).scalar()
     ready = channels.by_id.get(draft.via or usual or 0)
@@ -53,6 +52,31 @@ def send(
         drafts.sent(conn, actor, conversation_id, "reply", draft.text, version)
     modes.choose(conn, actor, conversation_id, "reply")
     return Said(number, bool(wait), action)
+
+
+def plan(
+    conn: Connection,
+    actor: Actor,
+    channels: Channels,
+    conversation_id: int,
+    draft: Draft,
+    due_at: int,
+    place: str,
+    version: int | None = None,
+) -> int:
+    """Let it leave later; the plan's id. Its draft ends with it. Raises as `planning.plan`, and as `send` for placeholders."""
+    number, _ = planning.plan(conn, actor, channels, conversation_id, filled(draft), due_at, place)
+    if draft.template is None:
+        drafts.sent(conn, actor, conversation_id, "reply", draft.text, version)
+    modes.choose(conn, actor, conversation_id, "reply")
+    return number
+
+
+def filled(draft: Draft) -> Draft:
+    """The same. Raises `CannotSend` for placeholders nobody filled."""
+    if draft.template is None and (open_ones := replies.unfilled(draft.text)):
+        raise CannotSend(f"Something has to be filled in before this can be sent: {', '.join(open_ones)}.")
+    return draft
 
 
 def note(

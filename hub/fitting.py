@@ -83,12 +83,14 @@ def check(traits: Traits, name: str, draft: Draft, to: Sequence[Party]) -> None:
             raise CannotSend(f"“{party.address}” is no address for “{name}”; it must begin with {prefix}")
 
 
-def check_window(conn: Connection, customer_id: int, ready: Ready, draft: Draft, to: Sequence[Party]) -> None:
-    """May free text be sent now? Raises `CannotSend`."""
+def check_window(
+    conn: Connection, customer_id: int, ready: Ready, draft: Draft, to: Sequence[Party], at: int = 0
+) -> None:
+    """May free text be sent now, or at that later moment (ms)? Raises `CannotSend`."""
     if draft.template is not None or draft.how == "forward":
         return
     traits, name = ready.adapter.traits, ready.config.name
-    if any(ways.closed(conn, customer_id, ready, party.address) for party in to):
+    if any(ways.closed(conn, customer_id, ready, party.address, at) for party in to):
         instead = "Choose a template, or reply" if traits.templates else "Reply"
         hours = f"{traits.window_hours} hours after the customer's last message"
         raise CannotSend(f"“{name}” takes free text only for {hours}. {instead} by another channel.")
@@ -126,6 +128,13 @@ def own_files(conn: Connection, actor: Actor, draft: Draft, ready: Ready) -> lis
     for row in rows:
         _check_file(ready.adapter.traits, ready.config.name, row.name, row.type, row.size)
     return rows
+
+
+def waiting_files(conn: Connection, actor: Actor, ids: Sequence[int]) -> list[Any]:
+    """Those of the attachments that are the actor's own uploads and wait for a message."""
+    a = attachments.c
+    own = sa.select(attachments).where(among(a.id, ids), a.message_id.is_(None), a.uploader_id == actor.id)
+    return list(conn.execute(own)) if ids else []
 
 
 def _check_file(traits: Traits, name: str, file: str, kind: str, size: int) -> None:

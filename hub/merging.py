@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import conversations, directory, drafts, events, sla
+from hub import conversations, directory, drafts, events, plans, sla
 from hub.access import Actor, access_conversation, require
 from hub.answers import is_answer
 from hub.clock import now
@@ -207,6 +207,7 @@ def _absorb(conn: Connection, actor: Actor, source: Current, target: Current) ->
     was = waits(source), waits(target)
     followers = _followers(conn, source.id, target.id)
     _bring_drafts(conn, source.id, target.id)
+    plans.move(conn, source.id, target.id)
     move_rows(conn, said, entries, source.id, target.id)
     become(conn, said, entries, source.customer_id, target.customer_id)
     joined, shared = take_part(conn, source.id, target.id), share_tags(conn, source.id, target.id)

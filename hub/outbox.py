@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
@@ -19,6 +16,7 @@ from hub import (
     holds,
     identity,
     mentions,
+    outgoing,
     presence,
     repeats,
     search,
@@ -36,7 +34,7 @@ from hub.failpoints import hit
 from hub.fitting import CannotSend as CannotSend
 from hub.fitting import Draft as Draft
 from hub.fitting import Gone
-from hub.messages import Details, Party
+from hub.messages import Party
 from hub.sql import allocate, db_now, insert_rows
 from hub.tables import deliveries, messages
 from hub.text import clean, clean_line, preview
@@ -62,9 +60,16 @@ class Stale(Exception):
 
 
 def reply(
-    conn: Connection, actor: Actor, channels: Channels, undo_seconds: float, conversation_id: int, draft: Draft
+    conn: Connection,
+    actor: Actor,
+    channels: Channels,
+    undo_seconds: float,
+    conversation_id: int,
+    draft: Draft,
+    *,
+    by_itself: bool = False,
 ) -> tuple[int, bool]:
-    """Queue a reply: (message id, False if it was already there).
+    """Queue a reply: (message id, False if it was already there). ``by_itself``: it was planned; nobody is at work just now.
 
     A forward is shown to somebody: they take no part in the conversation by that, so what they answer begins one of its own, which
     names this one; and the customer still waits for an answer. Nor does who gets a blind copy take part.
@@ -82,7 +87,46 @@ def reply(
     _refuse_stale(conn, actor, home, draft)
     channel = _channel(channels, draft.via or home.channel_id)
     to = _whom(conn, home, channel, draft)
-    return _write(conn, actor, home, channel, draft, to, undo_seconds, _answered(conn, home, channel, draft, to)), True
+    answered = _answered(conn, home, channel, draft, to)
+    return _write(conn, actor, home, channel, draft, to, undo_seconds, answered, by_itself), True
+
+
+def weigh(conn: Connection, actor: Actor, channels: Channels, home: Current, draft: Draft, at: int) -> Draft:
+    """The draft as it shall leave at a later moment (ms): by a channel and to recipients that are settled now. Raises as `reply`."""
+    if _earlier(conn, actor, draft, home.id):
+        raise CannotSend("This has been sent already.")
+    _refuse_over(conn, home)
+    _refuse_stale(conn, actor, home, draft)
+    channel = _channel(channels, draft.via or home.channel_id)
+    to = _whom(conn, home, channel, draft)
+    fitting.check(channel.adapter.traits, channel.config.name, draft, to)
+    fitting.check_window(conn, home.customer_id, channel, draft, to, at)
+    fitting.own_files(conn, actor, draft, channel)
+    return msgspec.structs.replace(draft, via=channel.id, to=to, sure=draft.sure or not draft.to, seen=0)
+
+
+def refuse(conn: Connection, actor: Actor, home: Current, draft: Draft, reason: str) -> int:
+    """Keep what could not leave by itself as a message that failed, so that it is seen and the conversation opens (`hub.failures`)."""
+    recipients = list(dict.fromkeys(p.address for p in (*draft.to, *draft.cc, *draft.bcc))) or [""]
+    number, *rest = allocate(conn, "ids", 2 + len(recipients))
+    moment = now()
+    row = outgoing.message(number, actor, home, None, draft, draft.to, "email" if draft.subject else "text")
+    insert_rows(conn, messages, [row])
+    waiting = fitting.waiting_files(conn, actor, draft.files)
+    uploads.give(conn, actor.id, number, waiting, ())
+    lost = {"state": "failed", "error": reason, "attempts": 1}
+    ways_out = [
+        outgoing.delivery(n, number, home, draft.via, a, moment, moment) | lost
+        for n, a in zip(rest, recipients, strict=False)
+    ]
+    insert_rows(conn, deliveries, ways_out)
+    search.add(conn, [(number, search.of_message("out", row["subject"], "", row["text"]))])
+    home.touched, home.last_message_id, home.last_message_at, home.preview = True, number, moment, preview(draft.text)
+    conversations.save(conn, [home])
+    sent = NewEvent("message.sent", home.id, home.customer_id, number, draft.via, actor.id, id=rest[-1], at=moment)
+    data = {"delivery": str(rest[0]), "state": "failed", "attempt": 1, "error": reason}
+    events.append(conn, [sent, NewEvent("delivery.failed", home.id, home.customer_id, number, draft.via, data=data)])
+    return number
 
 
 def start(
@@ -136,7 +180,7 @@ def note(conn: Connection, actor: Actor, conversation_id: int, text: str, client
     _refuse_over(conn, home)
     number, told = allocate(conn, "ids", 2)
     details, asked = mentions.asked_by(directory.current(conn), actor.id, draft.text)
-    row = _row(number, actor, home, None, draft, (), "note") | {"details": details}
+    row = outgoing.message(number, actor, home, None, draft, (), "note") | {"details": details}
     insert_rows(conn, messages, [row])
     mentions.add(conn, home.id, number, asked)
     search.add(conn, [(number, search.of_message("internal", "", "", draft.text))])
@@ -259,6 +303,7 @@ def _write(
     to: Sequence[Party],
     undo_seconds: float,
     answered: int | None = None,
+    by_itself: bool = False,
 ) -> int:
     fitting.check(channel.adapter.traits, channel.config.name, draft, to)
     fitting.check_window(conn, home.customer_id, channel, draft, to)
@@ -270,22 +315,26 @@ def _write(
     joining = [] if draft.how == "forward" else seen
     d = directory.current(conn)
     was = holds.before(conn, d, home, joining) if undo_seconds else None
-    presence.acted(conn, actor.id)  # before the counter of ids, as everywhere (see hub.store)
+    if not by_itself:
+        presence.acted(conn, actor.id)  # before the counter of ids, as everywhere (see hub.store)
     number, *rest = allocate(conn, "ids", 2 + len(recipients) + len(shown))
     moment = now()
     kind = "email" if channel.adapter.traits.subject else "text"
-    row = _row(number, actor, home, channel, draft, to, kind) | {"reply_to_id": answered}
+    row = outgoing.message(number, actor, home, channel, draft, to, kind) | {"reply_to_id": answered}
     insert_rows(conn, messages, [row])
     uploads.give(conn, actor.id, number, files, rest[len(recipients) :])
     due = conn.execute(sa.select(db_now())).scalar_one() + int(undo_seconds * 1000)
     insert_rows(
         conn,
         deliveries,
-        [_delivery(n, number, home, channel, a, due, moment) for n, a in zip(rest, recipients, strict=False)],
+        [
+            outgoing.delivery(n, number, home, channel.id, a, due, moment)
+            for n, a in zip(rest, recipients, strict=False)
+        ],
     )
     conversations.add_participants(conn, [(home.id, address, channel.id) for address in joining])
     search.add(conn, [(number, search.of_message("out", row["subject"], "", row["text"]))])
-    _moved_on(home, draft, number, moment)
+    _moved_on(home, draft, number, moment, by_itself)
     conversations.save(conn, [home])
     late = sla.follow(conn, d, [home], answered=set() if draft.how == "forward" else {home.id})
     sent = NewEvent("message.sent", home.id, home.customer_id, number, channel.id, actor.id, id=rest[-1], at=moment)
@@ -304,72 +353,12 @@ def _addressed(was: holds.Before, draft: Draft) -> holds.Before:
     return msgspec.structs.replace(was, how=draft.how, about=draft.about, sure=draft.sure)
 
 
-def _moved_on(home: Current, draft: Draft, number: int, moment: int) -> None:
+def _moved_on(home: Current, draft: Draft, number: int, moment: int, by_itself: bool) -> None:
     """What a message of ours does to its conversation: whoever was answered waits no more."""
     home.touched, home.last_message_id, home.last_message_at = True, number, moment
     home.preview = preview(draft.text)
     if draft.how == "forward":
         return
     home.waiting_since, home.unread = None, 0
-    if home.status in ("closed", "snoozed"):
+    if home.status in ("closed", "snoozed") and not by_itself:
         home.status, home.closed_at, home.snoozed_until = "open", None, None
-
-
-_ANSWERED = re.compile(r"(re|aw|antw|sv|vs|ref|rif)\s*(\[\d+\])?:", re.IGNORECASE)
-
-
-def _answering(home: Current, draft: Draft) -> str:
-    """The conversation's subject as an answer has it: one "Re:" in front, whatever language began it."""
-    if draft.how == "forward":
-        return f"Fwd: {home.subject}".rstrip()
-    if not home.subject or _ANSWERED.match(home.subject) or not home.last_message_id:
-        return home.subject
-    return f"Re: {home.subject}"
-
-
-def _row(
-    number: int, actor: Actor, home: Current, channel: Ready | None, draft: Draft, to: Sequence[Party], kind: str
-) -> dict[str, Any]:
-    moment = now()
-    shown_to, cc, bcc = (tuple((p.address, p.name) for p in parties) for parties in (to, draft.cc, draft.bcc))
-    forwarded = draft.about if draft.how == "forward" else 0
-    details = Details(shown_to, cc, bcc=bcc, forwarded=forwarded, template=draft.template)
-    text = clean(draft.text)
-    return {
-        "id": number,
-        "conversation_id": home.id,
-        "customer_id": home.customer_id,
-        "channel_id": channel.id if channel else None,
-        "author_id": actor.id,
-        "kind": kind,
-        "direction": "out" if channel else "internal",
-        "sender": "",
-        "sender_name": actor.name,
-        "subject": clean_line(draft.subject)
-        or (_answering(home, draft) if channel and channel.adapter.traits.subject else ""),
-        "text": text,
-        "visible_text": "",
-        "html": clean(draft.html),
-        "details": msgspec.json.encode(details).decode() if channel else "",
-        "at": moment,
-        "received_at": moment,
-        "client_key": repeats.client_key(actor, draft.client_id),
-    }
-
-
-def _delivery(
-    number: int, message_id: int, home: Current, channel: Ready, address: str, due: int, moment: int
-) -> dict[str, Any]:
-    return {
-        "id": number,
-        "message_id": message_id,
-        "conversation_id": home.id,
-        "channel_id": channel.id,
-        "recipient": address,
-        "state": "queued",
-        "not_before": due,
-        "lease_until": 0,
-        "idempotency_key": secrets.token_urlsafe(18),
-        "created_at": moment,
-        "changed_at": moment,
-    }

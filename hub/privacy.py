@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import blocking, drafts, elsewhere, events, identity, looking, search
+from hub import blocking, drafts, elsewhere, events, identity, looking, plans, search
 from hub.clock import now
 from hub.core import Hub
 from hub.events import NewEvent
@@ -199,6 +199,7 @@ def _erase_messages(conn: Connection, said: sa.ColumnElement[bool]) -> tuple[int
     if is_postgres(conn):  # nobody takes one of them into a draft from now on
         conn.execute(theirs.order_by(a.id).with_for_update()).all()
     conn.execute(sa.delete(draft_files).where(draft_files.c.attachment_id.in_(theirs)))  # of forwards somebody writes
+    plans.let_go(conn, theirs)
     conn.execute(sa.delete(attachments).where(among(a.message_id, ids)))
     looking.forget(conn, ids)
     d = deliveries.c
@@ -234,6 +235,7 @@ def _erase_homes(conn: Connection, homes: Sequence[int]) -> None:
         )
     )
     drafts.forget(conn, among(written.c.conversation_id, homes))
+    plans.forget(conn, homes)
     steps = action_steps.c
     done = sa.select(steps.action_id).where(among(steps.conversation_id, homes)).distinct()
     deeds = list(conn.execute(done).scalars())

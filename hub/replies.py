@@ -260,13 +260,18 @@ def snooze_of(action: str, moment: int, place: tzinfo) -> Snooze:
     )
 
 
+def refuse_unknown(actions: Sequence[str]) -> None:
+    """Raises `CannotSend` for what nobody knows how to do."""
+    for action in actions:
+        if not _ACTION.fullmatch(action):
+            raise CannotSend(f"Nobody knows how to do “{action}”.")
+
+
 def act(conn: Connection, actor: Actor, conversation_id: int, actions: Sequence[str], place: tzinfo = UTC) -> int:
     """Do what shall be done when a message is sent; the action that changed the status (0: none did). Of several statuses the last
     counts. ``place`` is the zone in which words of a snooze are meant. Raises `CannotSend` and whatever the deeds themselves raise.
     """
-    for action in actions:
-        if not _ACTION.fullmatch(action):
-            raise CannotSend(f"Nobody knows how to do “{action}”.")
+    refuse_unknown(actions)
     wanted = [action.removeprefix("tag:") for action in actions if action.startswith("tag:")]
     if wanted:
         there = conn.execute(sa.select(tags.c.tag).where(tags.c.conversation_id == conversation_id)).scalars()

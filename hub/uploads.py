@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from hub.clock import now
 from hub.sql import allocate, among, insert_rows
-from hub.tables import attachments, draft_files
+from hub.tables import attachments, draft_files, plan_files
 
 #: How long an upload waits (milliseconds).
 PATIENCE = 24 * 3600_000
@@ -65,12 +65,13 @@ def give(conn: Connection, employee_id: int, message_id: int, files: Sequence[An
 
 
 def prune_uploads(conn: Connection) -> int:
-    """Forget what was uploaded more than `PATIENCE` ago, never sent, and is in no draft; how many. The blobs stay: others may
+    """Forget what was uploaded more than `PATIENCE` ago, never sent, and is in no draft and no plan; how many. The blobs stay: others may
     share them.
     """
     a = attachments.c
     drafted = sa.select(draft_files.c.attachment_id).where(draft_files.c.attachment_id == a.id).exists()
+    planned = sa.select(plan_files.c.attachment_id).where(plan_files.c.attachment_id == a.id).exists()
     old = sa.delete(attachments).where(
-        a.message_id.is_(None), a.uploader_id.is_not(None), a.created_at < now() - PATIENCE, ~drafted
+        a.message_id.is_(None), a.uploader_id.is_not(None), a.created_at < now() - PATIENCE, ~drafted, ~planned
     )
     return conn.execute(old).rowcount

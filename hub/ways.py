@@ -97,13 +97,13 @@ def window(traits: Traits, last_at: int) -> int | None:
     return None if not traits.window_hours else last_at + traits.window_hours * HOUR if last_at else 0
 
 
-def closed(conn: Connection, customer_id: int, ready: Ready, address: str) -> bool:
-    """Is it too late for free text to this address on this channel?"""
+def closed(conn: Connection, customer_id: int, ready: Ready, address: str, at: int = 0) -> bool:
+    """Is it too late for free text to this address on this channel, now or at that later moment (ms)?"""
     traits = ready.adapter.traits
     if not traits.window_hours:
         return False
     until = window(traits, wrote(conn, customer_id).get((ready.id, address), 0))
-    return until is not None and until < now()
+    return until is not None and until < (at or now())
 
 
 def of(conn: Connection, known: Channels, customer_id: int, usual: int, conversation_id: int = 0) -> list[Way]:

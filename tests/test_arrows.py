@@ -22,9 +22,9 @@ FLOORS = [
     "channels core",
     "answers identity conversations entries directory keywords routing reasons situations assignment presence sla promised events timeline "
     "search blocking access accounts "
-    "inbox journal once receipts holds repeats ways fitting templating chapters filters finding counting mentions nearby notices "
+    "inbox journal once receipts holds plans repeats ways fitting templating chapters filters finding counting mentions nearby notices "
     "handover speaking consents belongings",
-    "ingest reading outbox delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
+    "ingest reading outbox outgoing planning delivery collaboration absences claims scheduler feed customers parcel pulling store privacy "
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
     "simulation_worker staff board draft sheets roster ownership drafts modes undo replies composing visitors looking views "
     "collisions notify numbers tell webpush pushing courier sample workspace work actions jobs tagging merging acquaintances "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC
+from datetime import UTC, tzinfo
 from secrets import token_hex
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -284,13 +284,18 @@ async def reply(call: Call, id: int, body: NewMessage) -> Made[Message]:
         number, fresh = await call.write(outbox.reply, call.actor, call.hub.channels, undo, id, wanted)
         hit("outbox.after_commit")
     except outbox.Stale as error:
-        newer = await call.read(timeline.views, error.newer)
-        raise Problem(
-            409,
-            "More was said since you last looked: read “newer” and send again with the newest id as “seen”.",
-            newer=[shapes.message(newer[n]) for n in error.newer if n in newer],
-        ) from error
+        raise await newer_first(call, error) from error
     return Made(await message_shown(call, number), fresh)
+
+
+async def newer_first(call: Call, error: outbox.Stale) -> Problem:
+    """409 with what was said since."""
+    newer = await call.read(timeline.views, error.newer)
+    return Problem(
+        409,
+        "More was said since you last looked: read “newer” and send again with the newest id as “seen”.",
+        newer=[shapes.message(newer[n]) for n in error.newer if n in newer],
+    )
 
 
 @route("POST", "/conversations/{id}/notes")
@@ -345,19 +350,21 @@ async def set_status(call: Call, id: int, body: NewStatus) -> Conversation:
     return await shown(call, id)
 
 
+def place_of(zone: str) -> tzinfo:
+    """The time zone of that name, UTC without one. Raises `Problem` 422."""
+    try:
+        return ZoneInfo(zone) if zone else UTC
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise Problem(422, "“zone”: there is no such time zone; write it like Europe/Berlin.", field="zone") from error
+
+
 def moment_of(status: str, until: str | None, words: str | None, zone: str) -> tuple[int | None, bool]:
     """(the moment, or until the customer replies) a snooze says by ``until`` or ``until_words``. Raises `Problem` 422."""
     if (until is not None or words is not None) and status != "snoozed":
         raise Problem(422, "“until” goes with the status “snoozed” only.", field="until")
     if words is not None:
         try:
-            place = ZoneInfo(zone) if zone else UTC
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise Problem(
-                422, "“zone”: there is no such time zone; write it like Europe/Berlin.", field="zone"
-            ) from error
-        try:
-            found = snoozing.understand(words, now(), place)
+            found = snoozing.understand(words, now(), place_of(zone))
         except snoozing.Unclear as error:
             raise Problem(422, str(error), field="until_words") from error
         return found.until, found.until is None

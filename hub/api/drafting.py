@@ -42,6 +42,7 @@ async def draft(
     bcc: Sequence[str] = (),
     forward: str | None = None,
     template: Prepared | None = None,
+    actions: Sequence[str] = (),
 ) -> Draft:
     """A draft for the outbox. HTML without text gets the text it shows. Raises `Problem` 422."""
     if html:
@@ -65,6 +66,7 @@ async def draft(
         subject=subject,
         files=tuple(map(int, attachments)),
         seen=int(seen or 0),
+        actions=tuple(actions),
         bcc=parties(call, channel, bcc, "bcc"),
         how="forward" if forward else "reply",
         about=int(forward or 0),

@@ -50,7 +50,7 @@ from hub.tables.sample import samples
 from hub.tables.views import mentions, saved_views
 from hub.tables.watching import blocked, links, watchers
 from hub.tables.working import action_steps, actions, joins
-from hub.tables.writing import draft_files, drafts, holds, modes, saved_replies
+from hub.tables.writing import draft_files, drafts, holds, modes, plan_files, plans, saved_replies
 
 __all__ = [
     "absences",
@@ -92,6 +92,8 @@ __all__ = [
     "orders",
     "participants",
     "picture_senders",
+    "plan_files",
+    "plans",
     "presence",
     "push_subscriptions",
     "pushes",

@@ -1,4 +1,4 @@
-"""What employees are writing: drafts, messages that may still be taken back, saved replies."""
+"""What employees are writing: drafts, messages that may still be taken back or leave later, saved replies."""
 
 from __future__ import annotations
 
@@ -61,6 +61,33 @@ modes = Table(
     ms("chosen_at"),
     Index(None, "conversation_id"),
     Index(None, "chosen_at"),
+)
+
+plans = Table(
+    "plans",
+    metadata,
+    row_id(),
+    ref("conversation_id", "conversations"),
+    ref("author_id", "employees"),
+    Column("client_key", Text, nullable=False, unique=True),
+    words("draft"),
+    words("zone"),
+    ms("due_at"),
+    words("state"),
+    ref("message_id", "messages", null=True),
+    ms("created_at"),
+    ms("changed_at"),
+    Index(None, "conversation_id"),
+    partial("ix_plans_due", "due_at", "id", where="state = 'waiting'"),
+    partial("ix_plans_message", "message_id", where="message_id IS NOT NULL"),
+)
+
+plan_files = Table(
+    "plan_files",
+    metadata,
+    Column("plan_id", BigInteger, ForeignKey("plans.id"), primary_key=True),
+    Column("attachment_id", BigInteger, ForeignKey("attachments.id"), primary_key=True),
+    Index(None, "attachment_id"),
 )
 
 saved_replies = Table(

@@ -28,6 +28,7 @@ from hub.web import (
     hearing,
     helping,
     joining,
+    later,
     live_routes,
     looks,
     metrics,
@@ -137,6 +138,8 @@ def add_routes(app: web.Application) -> None:
     post(r"/messages/{number:\d+}/undo", screen(drafting.take_back))
     for name in ("discard", "restore"):
         post(rf"/c/{{number:\d+}}/drafts/{{mode:reply|note}}/{name}", screen(getattr(drafting, name)))
+    for name in ("back", "now", "time"):
+        post(rf"/plans/{{number:\d+}}/{name}", screen(getattr(later, name)))
     post(r"/c/{number:\d+}/mode", screen(drafting.choose_mode))
     get(r"/c/{number:\d+}/saved", screen(drafting.replies_part))
     post("/me/undo", screen(drafting.set_undo))

@@ -23,7 +23,7 @@ from hub.sql import among
 from hub.tables import attachments, employees
 from hub.text import clean, clean_line
 from hub.timeline import FileView
-from hub.web import onwards, templating
+from hub.web import later, onwards, templating
 from hub.web.answering import recipients, written
 from hub.web.pages import Composer, beside, show_conversation
 from hub.web.rendering import when_for, words_for
@@ -68,6 +68,9 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
         draft = _drafted(house, composer, kept, seen, prepared)
         if not draft.client_id:
             raise CannotSend("The form is too old. Send it again.")
+        at = later.due(request, actor, form)
+        if at is not None:
+            return await _planned(request, actor, draft, at, _version(form))
         said, onward = await house.hub.db.write(_say, request, actor, number, draft, _version(form))
     except Stale:
         return await _faster(request, actor, composer, kept, seen)
@@ -81,6 +84,18 @@ async def reply(request: web.Request, actor: Actor) -> web.StreamResponse:
     shown = await house.hub.db.read(_kept, actor, kept, composer.said.about)
     filled = structs.replace(composer, trouble=trouble, kept=shown)
     return await show_conversation(request, actor, number, filled, status, seen)
+
+
+async def _planned(
+    request: web.Request, actor: Actor, draft: Draft, at: int, version: int | None
+) -> web.StreamResponse:
+    """It leaves later; back to the conversation, where it stands."""
+    number, hub = number_in(request), request.app[HOUSE].hub
+    zone = later.zone_of(request, actor)
+    plan = await hub.db.write(composing.plan, actor, hub.channels, number, draft, at, zone, version)
+    hub.bus.publish()
+    url = f"{beside(request.query).conversation(number)}&did=plan.{plan}"
+    return web.Response(status=303, headers={"Location": url})
 
 
 def _say(

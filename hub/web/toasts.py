@@ -49,14 +49,15 @@ def made(action: Action, request: web.Request, actor: Actor) -> Toast | None:
 
 
 class Did(Struct, frozen=True):
-    """Something small that was just done to a conversation, and the form's address that undoes it."""
+    """Something small that was just done to a conversation, and the form's address that undoes it. ``back``: it comes back into the box."""
 
     words: str
     path: str
+    back: bool = False
 
 
 def did(request: web.Request, actor: Actor, number: int, tail: str) -> Did | None:
-    """The bar for what ``?did=`` names: watch, unwatch, link.<other>, unlink.<other>."""
+    """The bar for what ``?did=`` names: watch, unwatch, link.<other>, unlink.<other>, plan.<plan>."""
     what, _, rest = request.query.get("did", "").partition(".")
     other, words = positive(rest), words_for(request, actor)
     _t = words.text
@@ -70,6 +71,8 @@ def did(request: web.Request, actor: Actor, number: int, tail: str) -> Did | Non
             _t("#{number} is not linked with #{other} any more", number=number, other=other),
             f"link?to={other}",
         )
+    if what == "plan" and other:
+        return Did(_t("Planned"), f"/plans/{other}/back?{tail}", True)
     found = said.get(what)
     return Did(found[0], f"/c/{number}/{found[1]}&undo=1&{tail}") if found else None
 

@@ -113,10 +113,11 @@ async function submit(form) {
     if (!answer.ok || !there) { tell('hub:trouble', $('#failure-words', doc)?.textContent.trim() || body.dataset.lost); $('#toast').replaceChildren(); return }
     if ($('[data-conversation]', doc).dataset.conversation !== number) { tell('hub:go', { url: answer.url }); return }
     const message = /\/messages\/(\d+)\//.exec(form.action)?.[1]
-    adopt(there, draft ? [draft] : [...drafts.values()].filter(d => form.action.includes(`/drafts/${d.mode}/`) || (message && d.mode === 'reply')))
+    adopt(there, draft ? [draft] : [...drafts.values()].filter(d => form.action.includes(`/drafts/${d.mode}/`) || ((message || 'back' in form.dataset) && d.mode === 'reply')))
     toast(doc)
     tell('hub:trouble', '')
     tell('hub:changed', message)
+    if ('back' in form.dataset) tell('hub:again')
   } catch { tell('hub:trouble', body.dataset.lost) }
 }
 
@@ -181,7 +182,7 @@ export function start() {
   addEventListener('online', () => drafts.forEach(draft => draft.save()))
   addEventListener('focus', () => drafts.forEach(draft => draft.look()))
   addEventListener('submit', event => {
-    if (!box || !event.target.matches('#toast form:not([data-action]), #drop-reply, #drop-note')) return
+    if (!box || !event.target.matches('#toast form:not([data-action]), form[data-back], #drop-reply, #drop-note')) return
     event.preventDefault()
     event.stopImmediatePropagation()
     submit(event.target)

@@ -73,6 +73,7 @@ export function apply(doc, mine, wanted = []) {
   frames(tl)
   tell('hub:came')
   head(doc)
+  planned(doc)
   const seen = items.dataset.seen || $('[name=seen]', doc)?.value, field = $('#composer [name=seen]')
   if (seen && field && !('held' in field.dataset) && +seen > +field.value) field.value = seen
   if (end) timeline.scrollTop = 0
@@ -87,6 +88,14 @@ export function apply(doc, mine, wanted = []) {
 function head(doc, own) {
   const old = $('#head'), fresh = $('#head', doc), within = old.contains(document.activeElement)
   if (!fresh || (!own && busy(old) && !document.activeElement.matches('#head h1'))) return
+  replace(old, fresh, true)
+  if (within) $('#head h1').focus()
+}
+
+/** What leaves later. Whoever is choosing another time for it is left alone. */
+function planned(doc, own) {
+  const old = $('#plans', here.tl), fresh = $('#plans', doc), within = old?.contains(document.activeElement)
+  if (!old || !fresh || (!own && busy(old))) return
   replace(old, fresh, true)
   if (within) $('#head h1').focus()
 }
@@ -168,6 +177,7 @@ async function send(form, event) {
     if (!answer.ok && !$('#composer', doc)) { trouble($('#failure-words', doc)?.textContent.trim() || body.dataset.lost); return }
     if (!$('#composer', doc) || $('[data-conversation]', doc).dataset.conversation !== mine.number) { tell('hub:go', { url: answer.url, doc }); return }
     beside(form, doc)
+    planned(doc, true)
     taken(doc, false)
     if (answer.ok) tell('hub:done', { doc })
     tell('hub:answered', { form, doc })

@@ -52,6 +52,14 @@ MATRIX: dict[str, Row] = {
     "GET /messages/{id}/html": Row((401, 404, 404, 404, 404)),
     "POST /messages/{id}/retry": Row((401, 403, 422, 404, 422)),
     "DELETE /messages/{id}": Row((401, 403, 403, 404, 403)),
+    "GET /conversations/{id}/planned": Row(_SEEN),
+    "POST /conversations/{id}/planned": Row(
+        (401, 403, 201, 404, 201), {"text": "x", "send_at": "2030-01-01T09:00:00Z"}
+    ),
+    "GET /planned/{id}": Row(_SEEN),
+    "PATCH /planned/{id}": Row((401, 403, 200, 404, 200), {"send_at": "2030-01-02T09:00:00Z"}),
+    "DELETE /planned/{id}": Row((401, 403, 200, 404, 409)),
+    "POST /planned/{id}/now": Row((401, 403, 409, 404, 409)),
     "GET /drafts": Row(_ALL),
     "GET /conversations/{id}/saved_replies": Row(_SEEN),
     "GET /saved_replies": Row(_ALL),
@@ -168,7 +176,10 @@ async def own_ids(house: House) -> dict[str, str]:
     close = {"do": "status", "status": "waiting", "conversations": [conversation["id"]]}
     bulk = await house.ask("admin", "POST", "/bulk", close)
     view = await house.ask("admin", "POST", "/views", {"name": "All of it", "visibility": "everyone"})
+    later = {"text": "x", "send_at": "2030-01-01T09:00:00Z"}
+    planned = await house.ask("admin", "POST", f"/conversations/{conversation['id']}/planned", later)
     return {
+        "planned": planned.json["id"],
         "views": view.json["id"],
         "bulk": bulk.json["id"],
         "actions": bulk.json["id"],

@@ -25,6 +25,7 @@ from hub import (
     linking,
     looking,
     outbox,
+    plans,
     receipts,
     timeline,
     watching,
@@ -184,6 +185,9 @@ def loops(house: Filled, hub: Hub) -> Iterator[tuple[str, Work]]:
     yield "receipts", lambda c: receipts.apply(c, [(channels[n % 5], Receipt(f"f{n}", "read")) for n in range(50)])
     yield "wake", wake_snoozed
     yield "failures", failures.reopen
+    yield "plans due", plans.due
+    yield "plans", lambda c: (plans.of_conversation(c, house.conversation), plans.named(c, "x:7"), plans.one(c, 7))
+    yield "plans ended", lambda c: (plans.end(c, 7, "sent"), plans.became(c, 7, None), plans.move(c, 3, 4))
     yield "free journal", journal.free_leases
     yield "free deliveries", delivery.free_leases
     yield "simulation", simulated

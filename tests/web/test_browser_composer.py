@@ -400,3 +400,34 @@ async def test_send_and_snooze_in_words_by_enter_goes_on_to_the_next_and_the_fie
     await becomes(page, "Soon")
     assert await counted(site, "conversations", "status = 'open'") == 2
     assert page.complaints == []
+
+
+async def test_what_is_planned_comes_back_into_the_box_and_leaves_at_its_time_before_everybodys_eyes(
+    chrome: Any,  # noqa: F811
+    site: Site,
+) -> None:
+    number = await site.say()
+    page, other = await opened(chrome, site, number), await opened(chrome, site, number)
+    await page.fill("#reply-text", "Good morning")
+    await page.click(".split .menu > summary")
+    await page.click(".way:last-child > summary")
+    await page.fill(".way [name=later_words]", "morgen 9")
+    await page.keyboard.press("Enter")
+    await other.wait_for_selector("#plans >> text=Good morning")
+    assert await value(page) == ""
+    await page.fill("#reply-text", "and more")
+    await page.click("#plans >> text=Edit")
+
+    await becomes(page, "Good morning\n\nand more")
+    await until_true(other, "() => !document.querySelector('#plans article')")
+    await page.click(".split .menu > summary")
+    await page.click(".way:last-child > summary")
+    await page.fill(".way [name=later_words]", "in 2 h")
+    await page.keyboard.press("Enter")
+    await other.wait_for_selector("#plans >> text=and more")
+    due = sa.text("UPDATE plans SET due_at = 1")
+    await site.write(lambda c: c.execute(due).rowcount)
+    await other.wait_for_selector(".bub.out >> text=and more")
+    await until_true(page, "() => !document.querySelector('#plans article') && !!document.querySelector('.bub.out')")
+    assert await counted(site, "messages", "direction = 'out'") == 1
+    assert page.complaints + other.complaints == []

@@ -92,3 +92,54 @@ async def test_a_saved_reply_that_snoozes_says_so_before_it_is_sent(site: Site) 
     assert kept.actions == ("snooze:in 3 days",)
     page = await anna.get(listed.one(".tiles a").attributes["href"] or "")
     assert page.fields(f"form[action='/settings/replies/{kept.id}']")["snooze"] == "in 3 days"
+
+
+async def test_what_is_sent_later_stands_with_its_time_and_is_had_back_put_off_and_sent_by_forms(site: Site) -> None:
+    number = await site.say("First")
+    anna, jonas = await site.signed_in(), await site.signed_in("jonas@firm.example")
+    page = await anna.get(f"/c/{number}?in=all")
+    choices = [b.attributes["value"] or "" for b in page.all(".way button[name=later]")]
+    assert choices[-2:] == ["words", "at"]
+    shown = await anna.send(page, "#reply", text="Good <b>morning", later=choices[0])
+
+    assert "Good <b>morning" in shown.words("#plans .txt") and "Planned for" in shown.words("#plans .mt time")
+    assert shown.all(".bub.out") == [] and shown.one("#reply-text").text() == ""
+    assert shown.words("#toast form").startswith("Planned")
+    put_off = await anna.send(shown, "#plans form[action*='/time']", later_words="in 3 Tagen")
+    (due,) = (t.attributes["datetime"] or "" for t in put_off.all("#plans .mt time"))
+    assert due != shown.one("#plans .mt time").attributes["datetime"]
+    back = await anna.send(shown, "#toast form")
+    assert back.one("#reply-text").text() == "Good <b>morning" and back.words("#plans") == ""
+    late = await anna.send(shown, "#plans form[action*='/now']")
+    assert late.status == 409
+    planned = await anna.send(back, "#reply", later_words="morgen 9")
+    seen = await jonas.get(f"/c/{number}?in=all")
+    assert seen.words("#plans .mt").startswith("Anna Becker")
+    sent = await jonas.send(seen, "#plans form[action*='/now']")
+    assert "Good <b>morning" in sent.words(".bub.out") and sent.words("#plans") == ""
+    assert planned.words("#plans .mt").startswith("Planned for")
+
+
+async def test_nobody_names_a_time_and_means_now(site: Site) -> None:
+    number = await site.say("First")
+    anna = await site.signed_in()
+    for wrong in (
+        {"later_words": "some day"},
+        {"later": "at"},
+        {"later": "words", "later_words": ""},
+        {"later_at": "x"},
+    ):
+        page = await anna.send(await anna.get(f"/c/{number}"), "#reply", text="Not now", **wrong)
+        assert page.status == 422 and page.words("#trouble") and page.one("#reply-text").text() == "Not now"
+    past = await anna.send(await anna.get(f"/c/{number}"), "#reply", text="Not now", later_at="2020-01-01T09:00")
+    assert past.status == 422 and "over already" in past.words("#trouble")
+    shown = await anna.send(await anna.get(f"/c/{number}"), "#reply", text="Not now", later_at="2027-11-01T09:00")
+    assert "1 November 2027, 09:00" in shown.words("#plans .mt time")
+
+    lea = await site.signed_in("lea@firm.example")
+    seen = await lea.get(f"/c/{number}")
+    assert "Not now" in seen.words("#plans .txt") and seen.all("#plans form") == []
+    action = shown.one("#plans form[action*='/back']").attributes["action"]
+    assert (await lea.post(action)).status == 403
+    for path in ("back", "now", "time"):
+        assert (await anna.post(f"/plans/999999/{path}")).status == 404
