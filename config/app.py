@@ -22,7 +22,16 @@ from hub.bus import Bus
 from hub.channels import Channels
 from hub.core import Hub, Options
 from hub.courier import Courier
-from hub.database import Database, DiskFull, InUse, SqliteDatabase, Unavailable, only_process, open_database
+from hub.database import (
+    Database,
+    DiskFull,
+    InUse,
+    PostgresDatabase,
+    SqliteDatabase,
+    Unavailable,
+    only_process,
+    open_database,
+)
 from hub.delivery import Delivery
 from hub.events import Event
 from hub.feed import Feed
@@ -229,9 +238,18 @@ def open_hub(settings: Settings) -> Hub:
         send_at_once=settings.sending.at_once,
         give_up_hours=settings.sending.give_up_hours,
     )
-    bus = _redis_bus(settings.redis) if settings.redis else Bus()
+    bus = _redis_bus(settings.redis) if settings.redis else _bus(database)
     blobs = Blobs(settings.folder / "blobs")
     return Hub(database, bus, blobs, SecretBox(keys), Channels(), Supervisor(), Sandbox(), options)
+
+
+def _bus(database: Database) -> Bus:
+    """Without Redis the processes on one PostgreSQL tell each other by it; on SQLite there is only one."""
+    if not isinstance(database, PostgresDatabase):
+        return Bus()
+    from hub.pgbus import PostgresBus
+
+    return PostgresBus(database.url)
 
 
 def _redis_bus(url: str) -> Bus:

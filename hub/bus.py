@@ -17,7 +17,7 @@ Ear = Callable[[str], None]
 
 
 class Bus:
-    """In one process: a hint calls the listeners at once. `redisbus` adds the other processes."""
+    """In one process: a hint calls the listeners at once. `redisbus` and `pgbus` add the other processes."""
 
     def __init__(self) -> None:
         self._listeners: list[Listener] = []

@@ -1,7 +1,7 @@
 """Who looks at a conversation right now, who is answering there, and whose customer is typing: told at once, kept nowhere.
 
 Whoever is there says so again every few seconds; whoever stops saying it, for whatever reason, is gone when their `LEASE` is over.
-Nothing of it touches the database. The processes tell each other over the bus; without Redis each knows only its own people.
+Nothing of it touches the database. The processes tell each other over the bus.
 """
 
 from __future__ import annotations

@@ -18,7 +18,8 @@ MAY: dict[str, set[str]] = {
 #: Inside hub/ nobody looks up. Those on one floor may import each other where no circle comes of it.
 FLOORS = [
     "messages failpoints text clock addresses i18n hours sniffing query excerpts colour snoozing segments tongue",
-    "adapter database sql tables blobs secretbox bus redisbus migrations tasks sandbox sandbox_worker fetching thumbnails thumbnail_worker",
+    "adapter database sql tables blobs secretbox bus redisbus pgbus migrations tasks sandbox sandbox_worker fetching thumbnails "
+    "thumbnail_worker",
     "channels core",
     "answers identity conversations entries directory keywords routing reasons situations assignment presence sla promised events timeline "
     "search blocking access accounts "
@@ -28,7 +29,8 @@ FLOORS = [
     "backup moving administration uploads overdue levels rulebook rulechecks rulewords trial rehearsal traffic simulation "
     "simulation_worker staff board draft sheets roster ownership drafts modes undo replies composing visitors looking views "
     "collisions notify numbers tell webpush pushing courier sample workspace work actions jobs tagging merging acquaintances "
-    "likeness watching linking handing beginning signed sites housemail aftercare continuity failures elsewhere takeaway shifting caring",
+    "likeness watching linking handing beginning signed sites housemail aftercare continuity failures elsewhere takeaway "
+    "shifting caring attendance",
     "http sessions files web api cli __main__",
 ]
 FLOOR = {module: number for number, floor in enumerate(FLOORS) for module in floor.split()}

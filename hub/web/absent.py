@@ -11,11 +11,13 @@ from hub.web.widget_doors import VISITORS
 
 
 async def away(request: web.Request, opened: Opened) -> frozenset[str]:
-    """Keys of the ways to visitors without an open chat in this process, where what they do not read goes by e-mail."""
-    hub, windows, row = request.app[HOUSE].hub, request.app[VISITORS].windows, opened.row
+    """Keys of the ways to visitors without an open chat, in any process, where what they do not read goes by e-mail."""
+    hub, attendance, row = request.app[HOUSE].hub, request.app[VISITORS].attendance, opened.row
     chats = {r.id for r in hub.channels.by_id.values() if r.adapter.widget}
     gone = frozenset(
-        w.key for w in opened.ways if w.id in chats and w.address and not w.why and (w.id, w.address) not in windows
+        w.key
+        for w in opened.ways
+        if w.id in chats and w.address and not w.why and not attendance.here((w.id, w.address))
     )
     if not gone:
         return gone

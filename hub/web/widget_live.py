@@ -17,6 +17,7 @@ from aiohttp import web
 from msgspec import Struct
 
 from hub import visitors
+from hub.attendance import Attendance
 from hub.channels import Ready
 from hub.database import is_passing
 from hub.events import Event
@@ -52,6 +53,7 @@ class Visitors:
         self.house = house
         self.windows: dict[tuple[int, str], list[Window]] = {}
         self.count = 0
+        self.attendance = Attendance(house.hub.bus)
         self._waiting: list[Event] = []
         self._news = asyncio.Event()
         self._closed = False
@@ -75,6 +77,7 @@ class Visitors:
         backoff = Backoff(most=2.0)
         while True:
             self.house.hub.tasks.beat("visitors")
+            self.attendance.beat()
             self._news.clear()
             try:
                 await self._tell()
@@ -197,6 +200,8 @@ class Visitors:
         windows = self.windows.setdefault(place, [])
         windows.append(window)
         self.count += 1
+        if len(windows) == 1:
+            self.attendance.came(place)
         if len(windows) > MOST_WINDOWS:
             _end(windows[0])
 
@@ -206,6 +211,7 @@ class Visitors:
         self.count -= 1
         if not windows:
             del self.windows[place]
+            self.attendance.left(place)
 
     async def close(self, _app: web.Application) -> None:
         """The server stops: every stream ends at once."""

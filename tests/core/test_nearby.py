@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
 from hub.bus import Bus
 from hub.nearby import LEASE, MOST_TABS, Nearby, Word
+from hub.pgbus import MOST_BYTES, PostgresBus
 from hub.redisbus import RedisBus
 from tests.fakes import until
 
@@ -80,12 +82,20 @@ def test_nobody_fills_the_memory() -> None:
     assert (known._count, known._there) == (0, {})
 
 
-@pytest.fixture
-async def two(own_redis: Any) -> AsyncIterator[tuple[RedisBus, RedisBus]]:
-    """Two processes' buses over one Redis."""
-    made = (RedisBus(own_redis.url()), RedisBus(own_redis.url()))
+@pytest.fixture(params=["redis", "postgresql"])
+async def two(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Bus, Bus]]:
+    """Two processes' buses over one Redis, or over the database."""
+    made: tuple[Bus, Bus]
+    if request.param == "redis":
+        url = request.getfixturevalue("own_redis").url()
+        made = first, second = RedisBus(url), RedisBus(url)
+        ready = lambda: all("$" not in bus._last.values() for bus in (first, second))  # noqa: E731
+    else:
+        where = make_url(request.getfixturevalue("postgres").url("postgres"))
+        made = one, other = PostgresBus(where), PostgresBus(where)
+        ready = lambda: all(bus._connection is not None for bus in (one, other))  # noqa: E731
     tasks = [asyncio.create_task(bus.run(lambda: None)) for bus in made]
-    await until(lambda: all("$" not in bus._last.values() for bus in made))
+    await until(ready)
     yield made
     for task in tasks:
         task.cancel()
@@ -94,7 +104,7 @@ async def two(own_redis: Any) -> AsyncIterator[tuple[RedisBus, RedisBus]]:
         await bus.close()
 
 
-async def test_two_processes_tell_each_other_and_nobody_hears_themselves(two: tuple[RedisBus, RedisBus]) -> None:
+async def test_two_processes_tell_each_other_and_nobody_hears_themselves(two: tuple[Bus, Bus]) -> None:
     here, there = Known(two[0]), Known(two[1])
 
     here.word(state="replying", via="Shop")
@@ -107,7 +117,7 @@ async def test_two_processes_tell_each_other_and_nobody_hears_themselves(two: tu
     assert [len(names) for _, names in here.told] == [1, 2, 1]
 
 
-async def test_a_word_of_another_version_harms_nobody(two: tuple[RedisBus, RedisBus]) -> None:
+async def test_a_word_of_another_version_harms_nobody(two: tuple[Bus, Bus]) -> None:
     known = Known(two[0])
 
     two[1].say("nearby", "{")
@@ -115,3 +125,45 @@ async def test_a_word_of_another_version_harms_nobody(two: tuple[RedisBus, Redis
     Known(two[1]).word()
 
     await until(lambda: known.names(7) == [("Anna", "viewing")])
+
+
+async def test_a_hint_reaches_the_other_process_and_not_oneself_twice(two: tuple[Bus, Bus]) -> None:
+    looks: list[str] = []
+    two[0].listen(lambda: looks.append("here"))
+    two[1].listen(lambda: looks.append("there"))
+
+    two[0].publish()
+
+    await until(lambda: "there" in looks)
+    assert looks[0] == "here"
+
+
+async def test_much_at_once_fits_into_a_few_notifications_and_a_lost_connection_is_made_again(
+    postgres: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = make_url(postgres.url("postgres"))
+    one, other, heard = PostgresBus(where), PostgresBus(where), list[str]()
+    other.hear("much", heard.append)
+    tasks = [asyncio.create_task(bus.run(lambda: None)) for bus in (one, other)]
+    try:
+        await until(lambda: one._connection is not None and other._connection is not None)
+        for n in range(900):
+            one.say("much", f"{n} " + "x" * 100)
+        one.say("much", "x" * (MOST_BYTES + 1))
+        one.say("much", "last")
+        await until(lambda: heard[-1:] == ["last"])
+        assert len(heard) == 901
+
+        before = other._connection
+        await until(lambda: other._connection is not None)
+        other._connection.terminate()
+        await until(lambda: other._connection not in (None, before))
+        one.say("much", "again")
+        await until(lambda: heard[-1] == "again")
+        assert await other.alive()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for bus in (one, other):
+            await bus.close()
