@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 from hub.database import Database, PostgresDatabase
 
 #: The newest migration. `needed` compares with it without loading Alembic, which takes a second.
-HEAD = "0017"
+HEAD = "0018"
 
 
 class NeedsMigration(Exception):
