@@ -81,7 +81,7 @@ def show(
     context = {
         "_": words.text,
         "n_": words.plural,
-        "told": words.sentence,
+        "sentence": words.sentence,
         "lang": words.language,
         "when": when,
         "p": Parts(request.app[ASSETS]["icons.svg"], words, when),

@@ -72,8 +72,8 @@ class Visitors:
             self._news.set()
 
     async def run(self) -> None:
-        """Tell the news; every `HEARTBEAT` seconds show that we live."""
-        beat = time.monotonic()
+        """Tell the news; every second let go of closed windows, every `HEARTBEAT` seconds show that we live."""
+        beat = swept = time.monotonic()
         backoff = Backoff(most=2.0)
         while True:
             self.house.hub.tasks.beat("visitors")
@@ -87,15 +87,24 @@ class Visitors:
                     raise
                 await backoff.wait()
                 continue
+            if time.monotonic() - swept > 0.9:
+                swept = time.monotonic()
+                self._sweep()
             if time.monotonic() - beat > HEARTBEAT:
                 beat = time.monotonic()
                 for windows in list(self.windows.values()):
                     _write(windows, b": \n\n")
             try:
-                async with asyncio.timeout(2):
+                async with asyncio.timeout(1):
                     await self._news.wait()
             except TimeoutError:
                 pass
+
+    def _sweep(self) -> None:
+        for windows in list(self.windows.values()):
+            for window in windows:
+                if window.transport.is_closing():
+                    _end(window)
 
     async def _tell(self) -> None:
         batch, self._waiting = self._waiting, []

@@ -81,6 +81,16 @@ MATRIX: dict[str, Row] = {
     "GET /customers/{id}/merges": Row(_SEEN),
     "POST /customers/{id}/merges": Row((401, 403, 422, 404, 422), {"other": "{customer}"}),
     "DELETE /customers/{id}/merges/{merge}": Row((401, 403, 404, 404, 404)),
+    "GET /customers/{id}/tasks": Row(_SEEN),
+    "POST /customers/{id}/tasks": Row((401, 201, 201, 404, 201), {"text": "x"}),
+    "GET /tasks": Row(_ALL),
+    "PATCH /tasks/{id}": Row((401, 200, 200, 404, 200), {"text": "y"}),
+    "GET /customers/{id}/consents": Row(_SEEN),
+    "POST /customers/{id}/consents": Row((401, 403, 200, 404, 200), {"kind": "sms", "state": "out"}),
+    "GET /customers/{id}/orders": Row(_SEEN),
+    "POST /customers/{id}/orders": Row((401, 403, 200, 404, 200), {"number": "1", "at": "2026-01-02T09:00:00Z"}),
+    "DELETE /customers/{id}/orders/{order}": Row((401, 403, 404, 404, 404)),
+    "POST /conversations/{id}/moves": Row((401, 403, 404, 404, 404), {"message": "999"}),
     "GET /channels": Row(_ALL),
     "POST /channels": Row((401, 403, 403, 403, 201), {"kind": "api", "name": "x", "settings": {"secret": "s"}}),
     "GET /channels/kinds": Row(_ALL),
@@ -178,8 +188,10 @@ async def own_ids(house: House) -> dict[str, str]:
     view = await house.ask("admin", "POST", "/views", {"name": "All of it", "visibility": "everyone"})
     later = {"text": "x", "send_at": "2030-01-01T09:00:00Z"}
     planned = await house.ask("admin", "POST", f"/conversations/{conversation['id']}/planned", later)
+    task = await house.ask("admin", "POST", f"/customers/{conversation['customer']}/tasks", {"text": "x"})
     return {
         "planned": planned.json["id"],
+        "tasks": task.json["id"],
         "views": view.json["id"],
         "bulk": bulk.json["id"],
         "actions": bulk.json["id"],
@@ -213,7 +225,7 @@ def filled(tree: Any, ids: dict[str, str]) -> Any:
 
 async def ask(house: House, who: str, name: str, ids: dict[str, str]) -> Answer:
     method, path = name.split(" ")
-    path = re.sub(r"\{(identity|merge)\}", "999", path.replace("{mode}", "reply")).replace(
+    path = re.sub(r"\{(identity|merge|order)\}", "999", path.replace("{mode}", "reply")).replace(
         "{id}", ids.get(path.split("/")[1], "0")
     )
     row = MATRIX[name]
@@ -249,7 +261,7 @@ async def test_ids_that_do_not_exist_or_are_none_are_not_found(house: House) -> 
             continue
         for number in ("999999", "0", "abc", "1x", "-1", "9" * 30, "%00", "١", "1%2F2", "' OR 1=1"):
             method, path = name.split(" ")
-            path = re.sub(r"\{(identity|merge)\}", "1", path.replace("{mode}", "reply")).replace("{id}", number)
+            path = re.sub(r"\{(identity|merge|order)\}", "1", path.replace("{mode}", "reply")).replace("{id}", number)
             answer = await house.ask("admin", method, path, MATRIX[name].body)
             if answer.status != 404 and not (answer.status == 422 and MATRIX[name].body):
                 wrong[name, number] = answer.status
