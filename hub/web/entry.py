@@ -18,7 +18,7 @@ class Entry(Struct, frozen=True):
     ``whole`` what is folded below it, the quotation (empty: there is none); ``cut`` when even that is longer. ``language``:
     what the message says of itself. ``designed``: the HTML is shown in a frame ``height`` high (0: nobody has measured it).
     ``late``: when it was written, if that was on another day than it came; ``arrived``: when it came, if it came late and stands where it
-    belongs. ``act``: by which its writer's screen knows it, soon after.
+    belongs; ``stands``: the time it is put in order by. ``act``: by which its writer's screen knows it, soon after.
     """
 
     id: int
@@ -63,6 +63,7 @@ class Entry(Struct, frozen=True):
     tall: bool = False
     late: str = ""
     arrived: str = ""
+    stands: int = 0
     page: tuple[str, str] = ("", "")
     pictures: tuple[FileView, ...] = ()
     sounds: tuple[FileView, ...] = ()

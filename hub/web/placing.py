@@ -33,6 +33,15 @@ def flags(said: MessageView, when: When) -> dict[str, str]:
     return {"arrived": when.time(said.received_at)} if here else {"late": when.full(said.at)}
 
 
+def stands(item: Item, when: When) -> int:
+    """The time an item is put in order by: when it was recorded, of what came late on the same day when it was written.
+
+    Not when it came, of everything: that lies before what was recorded meanwhile, and the order of record would change for nothing.
+    """
+    said = item.message
+    return said.at if said is not None and _late(said) and moment(said, when) == said.at else item.event.at
+
+
 def in_order(items: Sequence[Item], when: When) -> list[Item]:
     """The items by their time; of one time, by the order of record."""
-    return sorted(items, key=lambda i: (moment(i.message, when) if i.message else i.event.at, i.id))
+    return sorted(items, key=lambda i: (stands(i, when), i.id))

@@ -66,7 +66,8 @@ def entries(
         fresh = bool(new_after and not marked and entry.message > new_after and not entry.out)
         marked = marked or fresh
         joined = not (day or fresh or entry.chapter) and last is not None and _continues(last, entry)
-        last = _with(entry, day, fresh, joined)
+        stands = placing.stands(item, when)
+        last = structs.replace(entry, day=day, fresh=fresh, joined=joined, stands=stands)
         made.append(last)
     return _folded(made)
 
@@ -100,10 +101,6 @@ def _run(run: list[Entry]) -> list[Entry]:
     bare_members = tuple(structs.replace(e, day="", chapter=None) for e in run)
     told = {"form": "run", "day": first.day, "chapter": first.chapter, "members": bare_members, "icon": "dots"}
     return [structs.replace(last, **told)]
-
-
-def _with(entry: Entry, day: str, fresh: bool, joined: bool) -> Entry:
-    return structs.replace(entry, day=day, fresh=fresh, joined=joined) if day or fresh or joined else entry
 
 
 def _continues(last: Entry, entry: Entry) -> bool:
