@@ -101,6 +101,7 @@ def weigh(conn: Connection, actor: Actor, channels: Channels, home: Current, dra
     to = _whom(conn, home, channel, draft)
     fitting.check(channel.adapter.traits, channel.config.name, draft, to)
     fitting.check_window(conn, home.customer_id, channel, draft, to, at)
+    fitting.check_consent(conn, channel, [p.address for p in (*to, *draft.cc, *draft.bcc)])
     fitting.own_files(conn, actor, draft, channel)
     return msgspec.structs.replace(draft, via=channel.id, to=to, sure=draft.sure or not draft.to, seen=0)
 

@@ -22,6 +22,7 @@ from hub.web import (
     deleting,
     doors,
     drafting,
+    emoji,
     files,
     first_run,
     further,
@@ -126,6 +127,7 @@ def add_routes(app: web.Application) -> None:
     post(r"/views/{number:\d+}/content", screen(saving.keep))
     for path in (r"/c/{number:\d+}/assignees", "/assignees"):
         get(path, screen(assignees.assignees_part))
+    get("/emoji", screen(emoji.emoji_part))
     get("/mates", screen(asking.mates_part))
     get("/me", screen(pages.me_page))
     get("/help", screen(helping.help_page))

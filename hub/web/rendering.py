@@ -81,7 +81,7 @@ def show(
     context = {
         "_": words.text,
         "n_": words.plural,
-        "sentence": words.sentence,
+        "translated": words.sentence,
         "lang": words.language,
         "when": when,
         "p": Parts(request.app[ASSETS]["icons.svg"], words, when),

@@ -150,13 +150,14 @@ async def test_what_shall_be_done_is_done_when_it_leaves_and_a_snooze_lasts_over
     assert (await line.home())["status"] == "closed"
 
 
-@pytest.mark.parametrize("why", ["channel", "author", "stranger", "rights"])
+@pytest.mark.parametrize("why", ["channel", "author", "stranger", "rights", "consent"])
 async def test_what_cannot_leave_any_more_fails_in_sight_and_opens_the_conversation(line: Later, why: str) -> None:
     number = await line.plan("Too bad", to=(Party("api:kim"),), sure=True)
     hub, args = line.rig.hub, {"n": line.agent.id}
     broken = {
         "author": "UPDATE employees SET disabled_at = 1 WHERE id = :n",
         "stranger": "UPDATE identities SET address = 'api:other'",
+        "consent": "INSERT INTO consents (id, customer_id, kind, state, at) SELECT 9, customer_id, 'api', 'out', 1 FROM conversations",
         "rights": "UPDATE employees SET role = 'light' WHERE id = :n",
     }
     if why == "stranger":
@@ -170,6 +171,9 @@ async def test_what_cannot_leave_any_more_fails_in_sight_and_opens_the_conversat
     await line.when_due()
     await hub.db.write(failures.reopen)
 
+    if why == "consent":
+        with pytest.raises(CannotSend, match="opted out"):
+            await line.plan("One more")
     (row,) = await line.rig.rows(
         "SELECT d.state, d.error, m.text, m.author_id FROM deliveries d JOIN messages m ON m.id = message_id"
     )

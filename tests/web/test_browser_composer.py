@@ -431,3 +431,34 @@ async def test_what_is_planned_comes_back_into_the_box_and_leaves_at_its_time_be
     await until_true(page, "() => !document.querySelector('#plans article') && !!document.querySelector('.bub.out')")
     assert await counted(site, "messages", "direction = 'out'") == 1
     assert page.complaints + other.complaints == []
+
+
+async def test_emoji_come_by_name_or_button_and_a_mention_in_an_answer_is_told_where_it_works(
+    chrome: Any,  # noqa: F811
+    site: Site,
+) -> None:
+    page = await opened(chrome, site, await site.say())
+    await page.type("#reply-text", "Well done :par")
+    await page.wait_for_selector("#emoji [aria-selected=true] >> text=party")
+    await page.keyboard.press("Enter")
+    assert await value(page) == "Well done 🎉"
+    await page.click(".f-reply [data-emoji]")
+    await page.wait_for_selector("#emoji.all [role=option] >> nth=100")
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("Enter")
+    assert await value(page) == "Well done 🎉😊"
+    await page.wait_for_selector("#emoji", state="hidden")
+    await page.type("#reply-text", " 10:30 :D @jo")
+    await page.wait_for_selector("[data-no-mention]")
+    await page.type("#reply-text", " ")
+    await page.wait_for_selector("[data-no-mention]", state="hidden")
+    assert await page.is_hidden("#emoji")
+    await page.check("#mode-note", force=True)
+    await page.type("#note-text", "@Jo")
+    await page.wait_for_selector("#mates >> text=Jonas Meier")
+    await page.keyboard.press("Enter")
+    await page.type("#note-text", ":than")
+    await page.wait_for_selector("#emoji >> text=please")
+    await page.click("#emoji [role=option]")
+    assert await value(page, "#note-text") == "@Jonas Meier 🙏"
+    assert page.complaints == []
