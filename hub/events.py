@@ -37,6 +37,7 @@ SHOWN = frozenset(
         "customer.merged",
         "customer.task",
         "customer.task_done",
+        "customer.task_open",
         "customer.consent",
         "customer.unmerged",
         "sla.warned",

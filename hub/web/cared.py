@@ -70,6 +70,8 @@ def line(event: Event, who: str, people: Mapping[int, str], known: Iterable[tupl
             return words.text("{who} wrote down: opted out of {channel}", who=who, channel=named)
         return words.text("{who} wrote down: agreed to {channel}", who=who, channel=named)
     text, due, number = str(data.get("text", "")), data.get("due_at"), data.get("person")
+    if event.kind == "customer.task_open":
+        return words.text("{who} opened the task again: {what}", who=who, what=text)
     if event.kind == "customer.task_done":
         return words.text("{who} did: {what}", who=who, what=text)
     about = [people.get(int(number), "?")] if number else []

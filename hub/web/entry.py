@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from hub.caring import Todo
 from hub.chapters import Chapter
 from hub.messages import Reaction, Spot
 from hub.timeline import DeliveryView, FileView
@@ -13,12 +14,12 @@ from hub.web.drawn import CallView, QuoteView, VisitView
 class Entry(Struct, frozen=True):
     """One entry, ready to be shown.
 
-    ``form`` says by which template: email, text, call, visit, note, event or run (``members`` are its events). ``day`` is the
-    heading before it, ``chapter`` the conversation that begins, ``fresh`` the line "new". ``shown`` is what one reads at first,
-    ``whole`` what is folded below it, the quotation (empty: there is none); ``cut`` when even that is longer. ``language``:
-    what the message says of itself. ``designed``: the HTML is shown in a frame ``height`` high (0: nobody has measured it).
-    ``late``: when it was written, if that was on another day than it came; ``arrived``: when it came, if it came late and stands where it
-    belongs; ``stands``: the time it is put in order by. ``act``: by which its writer's screen knows it, soon after.
+    ``form`` says by which template: email, text, call, visit, note, task (``todo``), event or run (``members`` are its events).
+    ``day`` is the heading before it, ``chapter`` the conversation that begins, ``fresh`` the line "new". ``shown`` is what one
+    reads at first, ``whole`` what is folded below it, the quotation (empty: there is none); ``cut`` when even that is longer.
+    ``language``: what the message says of itself. ``designed``: the HTML is shown in a frame ``height`` high (0: nobody has
+    measured it). ``late``: when it was written, if that was on another day than it came; ``arrived``: when it came, if it came late
+    and stands where it belongs; ``stands``: the time it is put in order by. ``act``: by which its writer's screen knows it, soon after.
     """
 
     id: int
@@ -76,6 +77,7 @@ class Entry(Struct, frozen=True):
     deleted: bool = False
     members: tuple[Entry, ...] = ()
     act: str = ""
+    todo: Todo | None = None
 
     @property
     def begins(self) -> int:

@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
-from hub import chapters, looking, timeline
+from hub import caring, chapters, looking, timeline
 from hub.access import Actor
+from hub.caring import Todo
 from hub.chapters import Chapter
 from hub.looking import History
 from hub.sql import among
@@ -43,12 +44,15 @@ class Quote(Struct, frozen=True):
 
 
 class Extras(Struct, frozen=True):
-    """What stands around the entries: heights of mails, senders whose pictures are shown, quoted messages, conversations' heads."""
+    """What stands around the entries: heights of mails, senders whose pictures are shown, quoted messages, conversations' heads, tasks
+    as they stand now.
+    """
 
     heights: Mapping[int, int] = {}
     senders: frozenset[str] = frozenset()
     quotes: Mapping[int, Quote] = {}
     heads: Mapping[int, Chapter] = {}
+    todos: Mapping[int, Todo] = {}
 
 
 class Timeline(Struct, frozen=True):
@@ -112,7 +116,7 @@ def _last(source: Source, before: int) -> Item | None:
 
 
 def with_extras(conn: Connection, actor: Actor, found: Timeline) -> Timeline:
-    """The stretch with what is shown around its entries. At most four statements."""
+    """The stretch with what is shown around its entries. At most five statements."""
     said = [i.message for i in found.items if i.message]
     designed = [m for m in said if m.html]
     remote = [m.sender for m in designed if m.direction == "in" and "data-remote-src" in m.html]
@@ -123,6 +127,9 @@ def with_extras(conn: Connection, actor: Actor, found: Timeline) -> Timeline:
         looking.shown_senders(conn, actor, remote),
         _quotes(conn, answered, sorted(homes)) if answered else {},
         chapters.heads(conn, sorted(homes)),
+        caring.some_todos(
+            conn, [int(i.event.data.get("task", 0)) for i in found.items if i.event.kind == "customer.task"]
+        ),
     )
     return Timeline(found.items, found.before, found.older, found.newer, extras)
 

@@ -115,7 +115,9 @@ def _continues(last: Entry, entry: Entry) -> bool:
 def _entry(item: Item, names: Names, when: When, subject: str, extras: Extras) -> Entry:
     said = item.message
     if said is None:
-        return _happened(item.event, names, when)
+        entry = _happened(item.event, names, when)
+        todo = extras.todos.get(int(item.event.data.get("task", 0))) if item.event.kind == "customer.task" else None
+        return structs.replace(entry, form="task", out=True, todo=todo) if todo else entry
     at = said.received_at
     kind, via = names.channels.get(said.channel_id or 0, ("", ""))
     if said.kind == "note":
@@ -255,6 +257,7 @@ _ICONS = {
     "customer.merged": "users",
     "customer.task": "listb",
     "customer.task_done": "check",
+    "customer.task_open": "undo",
     "customer.consent": "shield",
     "customer.unmerged": "users",
     "sla.warned": "clock",
@@ -308,7 +311,7 @@ def in_words(event: Event, names: Names, when: When) -> str:
             return words.text("{who} gave this conversation to another customer", who=who)
         case "conversation.rated":
             return words.text("The customer gave {n} of 5", n=event.data.get("score", "?"))
-        case "customer.task" | "customer.task_done" | "customer.consent":
+        case "customer.task" | "customer.task_done" | "customer.task_open" | "customer.consent":
             return cared.line(event, who, names.employees, names.channels.values(), when)
         case "customer.merged":
             return words.text("Two customers were found to be one and merged")

@@ -24,7 +24,8 @@ async def test_a_task_is_noted_at_a_conversation_ticked_in_ones_own_list_and_tol
 
     assert noted.url.partition("?")[0].endswith(f"/c/{number}")
     assert "Call Katrin until 31 Jan 2030 · Jonas Meier" in noted.words(".todo1")
-    assert "Anna Becker noted a task: Call Katrin (Jonas Meier, until 31 Jan 2030)" in noted.words(".ev")
+    assert "Call Katrin Jonas Meier until 31 Jan 2030" in noted.words(".noted")
+    assert noted.one(".noted button").attributes["aria-checked"] == "false"
     assert not (await anna.get("/tasks")).all(".todo1")
     mine = await jonas.get("/tasks")
     assert "Call Katrin" in mine.words(".todo1")
@@ -32,7 +33,9 @@ async def test_a_task_is_noted_at_a_conversation_ticked_in_ones_own_list_and_tol
     done = await anna.get(f"/c/{number}?in=all")
     assert done.one(".todo1 button").attributes["aria-checked"] == "true"
     assert "Jonas Meier did: Call Katrin" in done.words(".ev")
-    again = await anna.send(done, ".todo1 form")
+    assert done.one(".noted button").attributes["aria-checked"] == "true"
+    again = await anna.send(done, ".noted form")
+    assert "Anna Becker opened the task again: Call Katrin" in again.words(".ev")
     assert again.one(".todo1 button").attributes["aria-checked"] == "false"
     for wrong in ({"text": ""}, {"text": "x", "due": "tomorrow"}, {"text": "x", "due": "9999-12-31"}):
         assert (await anna.post(form.attributes["action"], wrong)).status == 422
