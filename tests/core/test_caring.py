@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from hub import caring, consents, customers, housemail, outbox, privacy, takeaway, ways
+from hub import caring, consents, customers, housemail, outbox, planning, privacy, takeaway, ways
 from hub.access import Forbidden
 from hub.caring import Order
+from hub.clock import now
 from hub.customers import Impossible
 from hub.outbox import CannotSend, Draft, NotFound
 from tests.core.conftest import Rig, message
@@ -93,6 +94,8 @@ async def test_whoever_opted_out_is_not_written_to_until_they_agree_again(cared:
         await db.write(outbox.reply, actor, channels, 0, cared.home, Draft("x", "a"))
     with pytest.raises(CannotSend, match="opted out"):
         await db.write(outbox.start, actor, channels, 0, Draft("x", "b", via=cared.channel), cared.kim)
+    with pytest.raises(CannotSend, match="opted out"):
+        await db.write(planning.plan, actor, channels, cared.home, Draft("x", "p"), now() + 60_000)
 
     await db.write(caring.consent, actor, cared.kim, "api", "in", "signed")
     [counts] = await db.read(consents.of_customer, cared.kim)
