@@ -9,12 +9,14 @@ from sqlalchemy.engine import Connection
 
 from hub import mentions
 from hub.sql import among
-from hub.tables import conversations
+from hub.tables import conversations, todos
 
 #: Counts something for each of these employees; whoever is missing has none of it.
 Counter = Callable[[Connection, Sequence[int]], Mapping[int, int]]
 #: Statuses in which a conversation waits for somebody.
 _ALIVE = ("open", "waiting", "snoozed")
+#: Tasks of somebody that are counted.
+MOST_TASKS = 1000
 
 
 def unread(conn: Connection, people: Sequence[int]) -> dict[int, int]:
@@ -44,3 +46,10 @@ def waiting(conn: Connection, people: Sequence[int]) -> dict[int, int]:
 def waiting_for(conn: Connection, employee_id: int) -> int:
     """The number for one."""
     return waiting(conn, [employee_id])[employee_id]
+
+
+def own_tasks(employee_id: int) -> sa.ScalarSelect[int]:
+    """How many open tasks somebody has, `MOST_TASKS` at most; to be asked along with something else."""
+    t = todos.c
+    some = sa.select(t.id).where(t.person_id == employee_id, t.done_at.is_(None)).limit(MOST_TASKS).subquery()
+    return sa.select(sa.func.count()).select_from(some).scalar_subquery()

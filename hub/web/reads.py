@@ -34,7 +34,7 @@ from hub.holds import Hold
 from hub.inbox import Filter, Row
 from hub.looking import History
 from hub.notices import Announce, Wishes
-from hub.numbers import waiting_for
+from hub.numbers import own_tasks, waiting_for
 from hub.outbox import NotFound
 from hub.tables import employees
 from hub.tables import events as events_table
@@ -70,6 +70,7 @@ class Around(Struct, frozen=True):
     views: tuple[View, ...] = ()
     look: Appearance = Appearance()
     announce: Announce = "text"
+    tasks: int = 0
 
 
 class Listed(Struct, frozen=True):
@@ -140,7 +141,7 @@ def around(conn: Connection, actor: Actor, whole: bool = True) -> Around:
     """The sidebar: counts, and the actor's teams (for those who see everything: all); ``whole``: and what only a page needs."""
     shown = tuple(t for t in _teams(directory.current(conn)) if actor.sees_all or t.id in actor.teams)
     doing = presence.one(conn, actor.id)  # whoever asks for a page is here, even before their stream says so
-    keys, look, wishes = _own(conn, actor) if whole else ("", "", Wishes())
+    keys, look, tasks, wishes = _own(conn, actor) if whole else ("", "", 0, Wishes())
     saved = views.listing(conn, actor, views.SHOWN)
     return Around(
         inbox.counts(conn, actor, views.countable(conn, actor, saved)),
@@ -152,14 +153,15 @@ def around(conn: Connection, actor: Actor, whole: bool = True) -> Around:
         tuple(saved),
         appearance.decoded(look),
         announce=wishes.announce,
+        tasks=tasks,
     )
 
 
-def _own(conn: Connection, actor: Actor) -> tuple[str, str, Wishes]:
-    """One's keys, how one likes it to look, and what one wishes to be told."""
-    own = sa.select(employees.c.keyboard, employees.c.appearance).where(employees.c.id == actor.id)
-    keys, look = conn.execute(own).one_or_none() or ("", "")
-    return keys, look, notify.wishes_of(conn, [actor.id])[actor.id]
+def _own(conn: Connection, actor: Actor) -> tuple[str, str, int, Wishes]:
+    """One's keys, how one likes it to look, how many tasks one has, and what one wishes to be told."""
+    e, tasks = employees.c, own_tasks(actor.id)
+    own = conn.execute(sa.select(e.keyboard, e.appearance, tasks).where(e.id == actor.id)).one_or_none()
+    return *(own or ("", "", 0)), notify.wishes_of(conn, [actor.id])[actor.id]
 
 
 def _teams(d: directory.Directory) -> tuple[Team, ...]:

@@ -28,6 +28,7 @@ async def test_a_task_is_noted_at_a_conversation_ticked_in_ones_own_list_and_tol
     assert noted.one(".noted button").attributes["aria-checked"] == "false"
     assert not (await anna.get("/tasks")).all(".todo1")
     mine = await jonas.get("/tasks")
+    assert mine.words('#low a[href="/tasks"] .count') == "1"
     assert "Call Katrin" in mine.words(".todo1")
     assert not (await jonas.send(mine, ".todo1 form")).all(".todo1")
     done = await anna.get(f"/c/{number}?in=all")
