@@ -1,5 +1,5 @@
 // Working on the open conversation: what words of a snooze mean, the known tags, marking unread, the link to it.
-import { $, $$, fetchPart, tell } from './dom.js'
+import { $, $$, fetchPart, replace, tell } from './dom.js'
 import { open, refreshConversation } from './convo.js'
 import { act } from './keys.js'
 import { note } from './toast.js'
@@ -51,6 +51,16 @@ export function give(to, select = $('#bulk.on select[name=to]') || $('#head sele
   select.form.requestSubmit($('[value=assign]', select.form))
 }
 
+/** Somebody has changed something about the customer: the panel shows it, unless one works in it. */
+async function about(here) {
+  try {
+    const { answer, doc } = await fetchPart(`/c/${here.number}?${here.section.dataset.in}`, { headers: { 'X-Hub': 'panes' } })
+    if (!answer.ok || open() !== here || $('#about details[open]')) return
+    replace($('#about'), $('#about', doc))
+    for (const line of $$('.noted')) replace(line, $(`#${line.closest('.li').id} .noted`, doc))
+  } catch { /* the next look brings it */ }
+}
+
 export function start() {
   document.documentElement.dataset.js = ''
   document.addEventListener('input', event => { if (event.target.matches('[data-snooze-words]')) preview(event.target) })
@@ -61,6 +71,7 @@ export function start() {
   })
   document.addEventListener('hub:hint', event => {
     const here = open()
+    if (here && event.detail.kind?.startsWith('customer.') && event.detail.customer === here.section.dataset.customer) about(here)
     const gone = event.detail.kind === 'conversation.deleted'
     if (gone) tell('hub:deleted', event.detail.conversation)
     const back = $('#composer[data-erased]') && ['message.received', 'conversation.status'].includes(event.detail.kind)

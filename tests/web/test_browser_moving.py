@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from hub import privacy
+from hub import caring, privacy
+from hub.access import Actor
 from tests.web.conftest import Site
 from tests.web.test_browser import chrome, database_kind, one_browser, pytestmark, signed_in, site, until_true  # noqa: F401
 
@@ -50,7 +51,16 @@ async def test_a_task_is_ticked_without_leaving_the_conversation(chrome: Any, si
     await page.keyboard.press("Enter")
     await page.click(".todo1 [role=checkbox]")
     await until_true(page, "() => document.querySelector('.todo1 [aria-checked=true]') && window.still")
+    jonas, customer = Actor(site.people["jonas"], "Jonas", "j", "admin"), int(await customer_of(page))
+    await site.write(caring.add_todo, jonas, customer, "Send the plan")
+    await page.wait_for_selector("#about .todo1:has-text('Send the plan')")
+    assert await page.evaluate("window.still")
     assert page.complaints == []
+
+
+async def customer_of(page: Any) -> str:
+    """The customer's number."""
+    return str(await page.get_attribute("[data-customer]", "data-customer"))
 
 
 async def test_where_all_was_deleted_the_box_goes_and_comes_back_with_the_customer(chrome: Any, site: Site) -> None:  # noqa: F811
