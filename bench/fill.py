@@ -29,6 +29,7 @@ PER_CONVERSATION = 10
 BLOCK = 1000  # conversations whose messages are interleaved
 STRIDE = 6  # numbers of the counter of ids that one message and what belongs to it may use
 BEGIN = 1_700_000_000_000
+NEVER = 9_000_000_000_000  # in the year 2255
 SPAN = 20_000_000_000  # milliseconds; all messages lie within 231 days
 #: From this size on the indexes are made after the rows.
 LARGE = 100_000
@@ -311,9 +312,9 @@ class Writer:
         if c % 4 == 1:
             rows["links"].append((number - 1, number, None, at))
         if c % 7 == 2:
-            state, said = ("waiting" if c % 70 == 2 else "withdrawn"), '{"text":"later","client_id":"x"}'
+            state, said = ("waiting" if c % 70 == 2 else "withdrawn"), f'{{"text":"later","client_id":"x{number}"}}'
             rows["plans"].append(
-                (number, number, h.employees[c % 20], f"x:{number}", said, "UTC", at, state, None, at, at)
+                (number, number, h.employees[c % 20], f"x:{number}", said, "UTC", NEVER, state, None, at, at)
             )
 
 

@@ -187,9 +187,20 @@ async def turn(hub: Hub) -> None:
         except Exception as error:
             if is_passing(error):
                 raise
-            moved += await hub.db.write(give_up, number, _why(error, number))
+            moved += await _refused(hub, number, _why(error, number))
     if moved:
         hub.bus.publish()
+
+
+async def _refused(hub: Hub, number: int, reason: str) -> int:
+    try:
+        return await hub.db.write(give_up, number, reason)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        # even saying so fails: it waits no longer, or nothing behind it would ever leave
+        log.exception("what was planned (%d) cannot even be shown as not sent: %s", number, reason)
+        return int(await hub.db.write(plans.end, number, "given up"))
 
 
 def _why(error: Exception, number: int) -> str:

@@ -99,6 +99,23 @@ async def test_a_crash_before_the_commit_leaves_it_waiting_and_it_leaves_later(
     assert await line.rig.count("messages", "direction = 'out'") == 1
 
 
+async def test_one_that_cannot_even_be_shown_as_not_sent_keeps_no_other_one(
+    line: Later, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ill, well = await line.plan("Ill"), await line.plan("Well")
+    known = planning.leave
+
+    def leave(conn: Any, channels: Any, number: int) -> int:
+        return 1 // 0 if number == ill else known(conn, channels, number)
+
+    monkeypatch.setattr(planning, "leave", leave)
+    monkeypatch.setattr(planning, "give_up", lambda *_: 1 // 0)
+    await line.when_due()
+
+    assert (await line.one(ill)).state == "given up"
+    assert (await line.one(well)).state == "sent"
+
+
 async def test_taken_back_it_is_a_draft_with_all_of_it_whoever_takes_it(line: Later) -> None:
     colleague = await line.rig.employee()
     (file,) = await line.rig.hub.db.write(
