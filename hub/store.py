@@ -303,8 +303,10 @@ def _quietly(e: Entry) -> dict[str, Any]:
 
 
 def _openings(e: Entry, home: Current, person: Known, made: set[str], ids: Iterator[int]) -> list[NewEvent]:
-    """What is told before the message itself: a new customer, a new conversation, one it seems related to."""
-    news = []
+    """What is told before the message itself: a new customer, a new conversation, one it seems related to. At the moment it came, so
+    that by time, too, it stands before it.
+    """
+    news: list[NewEvent] = []
     if e.message.sender.address in made:
         made.discard(e.message.sender.address)
         news.append(_event(next(ids), "customer.created", e, home, {"name": person.name}))
@@ -312,7 +314,7 @@ def _openings(e: Entry, home: Current, person: Known, made: set[str], ids: Itera
         news.append(_event(next(ids), "conversation.created", e, home, assignment.holder(home)))
     if e.related is not None:
         news.append(_event(next(ids), "conversation.related", e, home, {"other": str(e.related)}))
-    return news
+    return [msgspec.structs.replace(new, at=e.item.received_at) for new in news]
 
 
 def _joining(entries: Sequence[Entry]) -> list[tuple[int, str, int]]:
