@@ -154,10 +154,11 @@ async def test_much_at_once_fits_into_a_few_notifications_and_a_lost_connection_
         await until(lambda: heard[-1:] == ["last"])
         assert len(heard) == 901
 
-        before = other._connection
-        await until(lambda: other._connection is not None)
-        other._connection.terminate()
+        before, looks = other._connection, list[str]()
+        other.listen(lambda: looks.append("at what was missed"))
+        before.terminate()
         await until(lambda: other._connection not in (None, before))
+        await until(lambda: bool(looks))
         one.say("much", "again")
         await until(lambda: heard[-1] == "again")
         assert await other.alive()
