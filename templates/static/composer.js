@@ -1,7 +1,7 @@
 // The composer of the conversation that is open: drafts, sending, and taking back what was sent. Everything works without it.
 import { $, $$, body, fetchPart, tell, textOf } from './dom.js'
 import { Draft } from './draft.js'
-import { fits, shown, takeFiles } from './files.js'
+import { fits, shown, takeFiles, unready } from './files.js'
 import { act } from './keys.js'
 import { counted } from './segments.js'
 import { chooseWay, chosenWay, late, typedTo, unwatchWay, watchWay, whom } from './via.js'
@@ -61,7 +61,7 @@ function decide(wish) {
 function before(hook) {
   const { form } = hook, draft = drafts.get(form)
   if (!draft) return
-  if (draft.uploads.size) { tell('hub:trouble', box.dataset.wait); return }
+  if (draft.uploads.size) { tell('hub:trouble', unready(draft)); return }
   if (form === replying && (!fits(box) || counted(box, form, chosenWay(box)) || late(box, form) || next(form) || doubtful(form))) return
   hook.draft = draft
   hook.clear = () => { const version = draft.cleared(); mark(form); tell('hub:trouble', ''); return version }

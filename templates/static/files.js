@@ -46,35 +46,62 @@ export function fits(box) {
   return all
 }
 
+/** Uploads that have not ended, by draft: whoever comes back to a conversation finds them as they are. */
+const going = new Map()
+
 function upload(file, draft) {
-  const { form, box } = draft
-  if (!fitting(file, box)) return
-  const row = copyOf('#file-chip'), sent = new XMLHttpRequest(), data = new FormData()
+  if (!fitting(file, draft.box)) return
+  const row = copyOf('#file-chip')
+  let sent = null
   $('[data-name]', row).textContent = file.name
-  $('[data-kept]', form).append(row)
-  data.append('file', file, file.name || 'image.png')
-  draft.uploads.add(row)
-  const over = () => { draft.uploads.delete(row); row.remove() }
-  const failed = () => { over(); tell('hub:trouble', box.dataset.failed.replace('{name}', file.name)) }
-  sent.open('POST', '/api/v1/attachments')
-  sent.upload.onprogress = event => { if (event.lengthComputable) $('progress', row).value = event.loaded / event.total }
-  sent.onload = () => {
-    if (sent.status >= 300) { failed(); return }
-    row.before(chip(JSON.parse(sent.responseText)))
-    over()
-    shown(form)
-    draft.changed()
-    if (!form.isConnected) draft.save()
+  going.set(draft.key, (going.get(draft.key) || new Set()).add(row))
+  const over = () => { going.get(draft.key).delete(row); row.draft.uploads.delete(row); row.remove() }
+  const failed = () => {
+    row.dataset.failed = row.draft.box.dataset.failed.replace('{name}', file.name)
+    state(true)
+    tell('hub:trouble', row.dataset.failed)
   }
-  sent.onerror = failed
-  $('[data-cancel]', row).onclick = () => { sent.abort(); over() }
-  sent.send(data)
+  const state = ill => { $('progress', row).hidden = ill; $('[data-retry]', row).hidden = !ill; row.classList.toggle('bad-text', ill) }
+  const begin = () => {
+    const data = new FormData()
+    data.append('file', file, file.name || 'image.png')
+    delete row.dataset.failed
+    state(false)
+    sent = new XMLHttpRequest()
+    sent.open('POST', '/api/v1/attachments')
+    sent.upload.onprogress = event => { if (event.lengthComputable) $('progress', row).value = event.loaded / event.total }
+    sent.onload = () => {
+      if (sent.status >= 300) { failed(); return }
+      const { draft } = row, { form } = draft
+      row.before(chip(JSON.parse(sent.responseText)))
+      over()
+      shown(form)
+      draft.changed()
+      if (!form.isConnected) draft.save()
+    }
+    sent.onerror = failed
+    sent.send(data)
+  }
+  $('[data-cancel]', row).onclick = () => { sent.abort(); over(); tell('hub:trouble', '') }
+  $('[data-retry]', row).onclick = () => { tell('hub:trouble', ''); begin(); $('[data-cancel]', row).focus() }
+  adopt(row, draft)
+  begin()
 }
+
+function adopt(row, draft) {
+  row.draft = draft
+  draft.uploads.add(row)
+  $('[data-kept]', draft.form).append(row)
+}
+
+/** Why it cannot be sent yet: what is on its way, and what did not arrive. */
+export const unready = draft => [...draft.uploads].map(row => row.dataset.failed || draft.box.dataset.wait).sort((a, b) => (a === draft.box.dataset.wait) - (b === draft.box.dataset.wait))[0]
 
 /** Files by button, paste and drop. An upload goes on when another conversation is opened. */
 export function takeFiles(draft) {
   const { form, box } = draft, input = $('[type=file]', form)
   const all = files => [...files].forEach(file => upload(file, draft))
+  for (const row of going.get(draft.key) || []) adopt(row, draft)
   input.removeAttribute('name')
   input.addEventListener('change', () => { all(input.files); input.value = '' })
   form.addEventListener('change', () => shown(form))

@@ -462,3 +462,42 @@ async def test_emoji_come_by_name_or_button_and_a_mention_in_an_answer_is_told_w
     await page.click("#emoji [role=option]")
     assert await value(page, "#note-text") == "@Jonas Meier 🙏"
     assert page.complaints == []
+
+
+async def test_a_file_that_failed_is_tried_again_and_one_under_way_outlives_a_look_elsewhere(
+    chrome: Any,  # noqa: F811
+    site: Site,
+) -> None:
+    one, two = await site.say("One", "one", "One"), await site.say("Two", "two", "Two")
+    page = await opened(chrome, site, one)
+    await page.goto(f"{site.base}/c/{one}?in=all")
+    held: list[Any] = []
+    await page.route("**/api/v1/attachments", lambda route: route.abort())
+    await page.fill("#reply-text", "See the plan")
+    await page.set_input_files("[type=file]", {"name": "plan.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1"})
+    await page.wait_for_selector(".keep .up [data-retry]")
+    await page.click(".f-reply .btn-p")
+    await page.wait_for_selector("#trouble >> text=plan.pdf could not be uploaded")
+    assert await counted(site, "messages", "direction = 'out'") == 0
+    await page.unroute("**/api/v1/attachments")
+    await page.route("**/api/v1/attachments", lambda route: held.append(route))
+    await page.click(".keep .up [data-retry]")
+    await page.click(f"#c{two} a")
+    await page.wait_for_url(f"**/c/{two}*")
+    assert await page.query_selector(".keep .up") is None
+    await page.click(f"#c{one} a")
+    await page.wait_for_url(f"**/c/{one}*")
+    await page.wait_for_selector(".keep .up progress")
+    await until(lambda: stopped(held))
+    await held[0].continue_()
+
+    await page.wait_for_selector("[data-kept] input[name=file]")
+    await page.unroute("**/api/v1/attachments")
+    assert await page.query_selector(".keep .up") is None
+    await page.click(".f-reply .btn-p")
+    await page.wait_for_selector(".att >> text=plan.pdf")
+    assert await counted(site, "attachments", "message_id IS NOT NULL") == 1
+
+
+async def stopped(held: list[Any]) -> bool:
+    return bool(held)
