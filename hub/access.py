@@ -8,6 +8,7 @@ What somebody may not see does not exist for them: callers answer 404.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection
 from typing import Any
 
@@ -88,8 +89,12 @@ def may_see(actor: Actor, team_id: int | None, assignee_id: int | None, asked: C
 
 def access_conversation(conn: Connection, actor: Actor, conversation_id: int) -> Any | None:
     """The conversation's row when the actor may see it, else None."""
-    statement = sa.select(conversations).where(conversations.c.id == conversation_id, visible(actor))
-    return conn.execute(statement).first()
+    return conn.execute(_conversation(actor), {"number": conversation_id}).first()
+
+
+@functools.lru_cache(1000)
+def _conversation(actor: Actor) -> sa.Select[*tuple[Any, ...]]:
+    return sa.select(conversations).where(conversations.c.id == sa.bindparam("number"), visible(actor))
 
 
 def access_message(conn: Connection, actor: Actor, message_id: int) -> Any | None:

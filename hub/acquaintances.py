@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -123,30 +124,39 @@ def _open(actor: Actor) -> sa.ScalarSelect[Any]:
 
 def facts(conn: Connection, actor: Actor, customer_id: int) -> Facts:
     """How much there is of a customer. One statement."""
+    return Facts(*conn.execute(_facts(actor), {"customer": customer_id}).one())
+
+
+@functools.lru_cache(1000)
+def _facts(actor: Actor) -> sa.Select[int, int, int | None]:
     v = conversations.c
     some = (
         sa.select(v.status, v.created_at)
-        .where(v.customer_id == customer_id, visible(actor))
+        .where(v.customer_id == sa.bindparam("customer"), visible(actor))
         .order_by(v.last_message_id)
         .limit(COUNTED)
         .subquery()
     )
     unfinished = sa.func.count().filter(some.c.status != "closed")
-    row = conn.execute(sa.select(sa.func.count(), unfinished, sa.func.min(some.c.created_at)).select_from(some)).one()
-    return Facts(row[0], row[1], row[2])
+    return sa.select(sa.func.count(), unfinished, sa.func.min(some.c.created_at)).select_from(some)
 
 
-def wrote(conn: Connection, customer_id: int) -> dict[str, int]:
-    """When the customer last wrote from each address (ms), as far as that is among the newest `LOOKED_AT` messages."""
+def _wrote() -> sa.Select[str, int]:
     e, m = events.c, messages.c
     newest = (
         sa.select(e.message_id, e.at)
-        .where(e.customer_id == customer_id, e.kind == "message.received", e.shown)
+        .where(e.customer_id == sa.bindparam("customer"), e.kind == "message.received", e.shown)
         .order_by(e.id.desc())
         .limit(LOOKED_AT)
         .subquery()
     )
-    statement = (
-        sa.select(m.sender, sa.func.max(newest.c.at)).join(newest, newest.c.message_id == m.id).group_by(m.sender)
-    )
-    return {row[0]: row[1] for row in conn.execute(statement)}
+    joined = sa.select(m.sender, sa.func.max(newest.c.at)).join(newest, newest.c.message_id == m.id)
+    return joined.group_by(m.sender)
+
+
+_newest_of = _wrote()
+
+
+def wrote(conn: Connection, customer_id: int) -> dict[str, int]:
+    """When the customer last wrote from each address (ms), as far as that is among the newest `LOOKED_AT` messages."""
+    return {row[0]: row[1] for row in conn.execute(_newest_of, {"customer": customer_id})}

@@ -68,20 +68,26 @@ def _todos(*which: sa.ColumnElement[bool]) -> sa.Select[Any]:
     )  # fmt: skip
 
 
-def _read(conn: Connection, statement: sa.Select[Any]) -> list[Todo]:
+def _read(conn: Connection, statement: sa.Select[Any], **values: int) -> list[Todo]:
     return [
         Todo(
             row.id, row.text, row.due_at, row.person_id or 0, row.person or "", row.customer_id, row.customer,
             row.conversation_id or 0, row.created_at, row.done_at,
         )
-        for row in conn.execute(statement)
+        for row in conn.execute(statement, values)
     ]  # fmt: skip
+
+
+_todos_of = (
+    _todos(_t.customer_id == sa.bindparam("customer"))
+    .order_by(_t.done_at.is_not(None), _t.done_at.desc(), _t.due_at.is_(None), _t.due_at, _t.id)
+    .limit(OPEN + DONE)
+)
 
 
 def todos_of(conn: Connection, customer_id: int) -> list[Todo]:
     """The open tasks of a customer, what is due first, then those done last. The caller has checked who may see the customer."""
-    order = (_t.done_at.is_not(None), _t.done_at.desc(), _t.due_at.is_(None), _t.due_at, _t.id)
-    found = _read(conn, _todos(_t.customer_id == customer_id).order_by(*order).limit(OPEN + DONE))
+    found = _read(conn, _todos_of, customer=customer_id)
     open_ones = [each for each in found if each.done_at is None]
     return [*open_ones[:OPEN], *found[len(open_ones) :][:DONE]]
 
@@ -201,11 +207,17 @@ def consent(
 
 
 # ── orders ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+_orders_of = (
+    sa.select(_o.id, _o.number, _o.at, _o.amount, _o.currency, _o.state, _o.url)
+    .where(_o.customer_id == sa.bindparam("customer"))
+    .order_by(_o.at.desc(), _o.id.desc())
+    .limit(sa.bindparam("most"))
+)
+
+
 def orders_of(conn: Connection, customer_id: int, most: int = ORDERS) -> list[Order]:
     """The newest orders. The caller has checked who may see the customer."""
-    columns = (_o.id, _o.number, _o.at, _o.amount, _o.currency, _o.state, _o.url)
-    statement = sa.select(*columns).where(_o.customer_id == customer_id).order_by(_o.at.desc(), _o.id.desc())
-    return [Order(*row) for row in conn.execute(statement.limit(most))]
+    return [Order(*row) for row in conn.execute(_orders_of, {"customer": customer_id, "most": most})]
 
 
 def order(conn: Connection, actor: Actor, customer_id: int, given: Order) -> int:

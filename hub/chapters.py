@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from hub.access import Actor, visible
-from hub.sql import among
+from hub.sql import among, run
 from hub.tables import conversations, events, messages, participants
 
 #: Chapters folded above a conversation, and messages of one that are counted.
@@ -41,20 +43,8 @@ class Earlier(Struct, frozen=True):
 
 def earlier(conn: Connection, actor: Actor, customer_id: int, number: int, last_message_id: int) -> Earlier:
     """The customer's conversations that the actor may see and that were silent before this one was."""
-    c = conversations.c
-    statement = (
-        sa.select(c.id, c.subject, c.preview, c.status, c.channel_id, _count(), c.created_at, c.closed_at, _closer())
-        .where(
-            c.customer_id == customer_id,
-            c.id != number,
-            c.last_message_id < last_message_id,
-            c.merged_into.is_(None),
-            visible(actor),
-        )
-        .order_by(c.last_message_id.desc())
-        .limit(MOST + 1)
-    )
-    rows = conn.execute(statement).all()
+    values = {"customer": customer_id, "number": number, "last": last_message_id}
+    rows = conn.execute(_silent(actor), values).all()
     used = _channels(conn, [row[0] for row in rows[:MOST]])
     found = [
         Chapter(row[0], row[1], row[2], row[3], used.get(row[0]) or (row[4],), *row[5:])
@@ -63,13 +53,29 @@ def earlier(conn: Connection, actor: Actor, customer_id: int, number: int, last_
     return Earlier(tuple(found), len(rows) > MOST)
 
 
+@functools.lru_cache(1000)
+def _silent(actor: Actor) -> sa.Select[*tuple[Any, ...]]:
+    c = conversations.c
+    return (
+        sa.select(c.id, c.subject, c.preview, c.status, c.channel_id, _count(), c.created_at, c.closed_at, _closer())
+        .where(
+            c.customer_id == sa.bindparam("customer"),
+            c.id != sa.bindparam("number"),
+            c.last_message_id < sa.bindparam("last"),
+            c.merged_into.is_(None),
+            visible(actor),
+        )
+        .order_by(c.last_message_id.desc())
+        .limit(MOST + 1)
+    )
+
+
 def heads(conn: Connection, ids: Sequence[int]) -> dict[int, Chapter]:
     """What conversations are about, for the headings between entries; by number."""
     if not ids:
         return {}
-    c = conversations.c
-    statement = sa.select(c.id, c.subject, c.preview, c.status, c.channel_id).where(among(c.id, ids))
-    return {row[0]: Chapter(*row[:4], (row[4],)) for row in conn.execute(statement)}
+    rows = run(conn, _heads, ids=list(ids)).all()
+    return {row[0]: Chapter(row[0], row[1], row[2], row[3], (row[4],)) for row in rows}
 
 
 def _count() -> sa.ScalarSelect[int]:
@@ -97,10 +103,13 @@ def _closer() -> sa.ScalarSelect[int | None]:
     )
 
 
+_c, _p = conversations.c, participants.c
+_heads = sa.select(_c.id, _c.subject, _c.preview, _c.status, _c.channel_id).where(among(_c.id, "ids"))
+_pairs = sa.select(_p.conversation_id, _p.channel_id).where(among(_p.conversation_id, "ids")).distinct()
+
+
 def _channels(conn: Connection, ids: Sequence[int]) -> dict[int, tuple[int, ...]]:
-    p = participants.c
-    pairs = sa.select(p.conversation_id, p.channel_id).where(among(p.conversation_id, ids)).distinct()
     found: dict[int, tuple[int, ...]] = {}
-    for number, channel in sorted((row[0], row[1]) for row in conn.execute(pairs)):
+    for number, channel in sorted((row[0], row[1]) for row in run(conn, _pairs, ids=list(ids)).all()):
         found[number] = (*found.get(number, ()), channel)
     return found

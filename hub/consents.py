@@ -34,15 +34,18 @@ class Consent(Struct, frozen=True):
     at: int
 
 
+_of_customer = (
+    sa.select(_c.id, _c.kind, _c.state, _c.how, employees.c.name, _c.at)
+    .outerjoin(employees, employees.c.id == _c.employee_id)
+    .where(_c.customer_id == sa.bindparam("customer"))
+    .order_by(_c.id.desc())
+    .limit(MOST)
+)
+
+
 def of_customer(conn: Connection, customer_id: int) -> list[Consent]:
     """What counts now, by kind."""
-    rows = conn.execute(
-        sa.select(_c.id, _c.kind, _c.state, _c.how, employees.c.name, _c.at)
-        .outerjoin(employees, employees.c.id == _c.employee_id)
-        .where(_c.customer_id == customer_id)
-        .order_by(_c.id.desc())
-        .limit(MOST)
-    )
+    rows = conn.execute(_of_customer, {"customer": customer_id})
     last: dict[str, Consent] = {}
     for row in rows:
         last.setdefault(row.kind, Consent(row.id, row.kind, row.state, row.how, row.name or "", row.at))

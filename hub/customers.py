@@ -89,14 +89,22 @@ def _begins(column: sa.ColumnElement[str], wanted: str) -> sa.ColumnElement[bool
     return sa.and_(column >= wanted, column < wanted + "\U0010ffff")
 
 
+_i = identities.c
+_faces_of = (
+    sa.select(_i.id, _i.customer_id, _i.address, _i.name, _i.verified, _i.created_at)
+    .where(among(_i.customer_id, "ids"))
+    .order_by(_i.id)
+)
+_those = sa.select(customers).where(among(customers.c.id, "ids"))
+
+
 def rows(conn: Connection, ids: Sequence[int]) -> list[CustomerRow]:
     """Customers in the order of ``ids``. Two statements; the caller has checked who may see them."""
     faces: dict[int, list[IdentityRow]] = {}
-    i = identities.c
-    columns = (i.id, i.customer_id, i.address, i.name, i.verified, i.created_at)
-    for row in conn.execute(sa.select(*columns).where(among(i.customer_id, ids)).order_by(i.id)):
+    values = {"ids": list(ids)}
+    for row in conn.execute(_faces_of, values):
         faces.setdefault(row.customer_id, []).append(IdentityRow(*row))
-    found = {row.id: row for row in conn.execute(sa.select(customers).where(among(customers.c.id, ids)))}
+    found = {row.id: row for row in conn.execute(_those, values)}
     return [_row(found[n], tuple(faces.get(n, ()))) for n in ids if n in found]
 
 

@@ -20,7 +20,7 @@ from hub.clock import now
 from hub.conversations import was_deleted
 from hub.fitting import How
 from hub.outbox import CannotSend, Deleted, NotFound
-from hub.sql import among, insert_rows, is_postgres
+from hub.sql import among, insert_rows, is_postgres, run
 from hub.tables import attachments, conversations, draft_files, drafts
 from hub.text import clean, clean_line, preview
 from hub.timeline import FileView
@@ -116,6 +116,13 @@ def allowed(conn: Connection, actor: Actor, conversation_id: int, mode: Mode) ->
 
 
 # ── looking ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+_beginnings = (
+    sa.select(_d.conversation_id, sa.func.substr(_d.text, 1, 600))
+    .where(_d.employee_id == sa.bindparam("employee"), _d.ended_at.is_(None), among(_d.conversation_id, "ids"))
+    .order_by(_d.mode)
+)
+
+
 def _kept(conn: Connection, condition: sa.ColumnElement[bool], held: bool = False) -> list[Kept]:
     statement = sa.select(drafts).where(condition).order_by(_d.conversation_id, _d.mode)
     if held and is_postgres(conn):
@@ -218,10 +225,8 @@ def previews(conn: Connection, actor: Actor, ids: Sequence[int]) -> dict[int, st
     """How the actor's drafts in these conversations begin; a reply before a note. One statement."""
     if not ids:
         return {}
-    statement = sa.select(_d.conversation_id, sa.func.substr(_d.text, 1, 600)).where(
-        _alive(actor), among(_d.conversation_id, list(ids))
-    )
-    return {row[0]: preview(row[1]) for row in conn.execute(statement.order_by(_d.mode))}
+    rows = run(conn, _beginnings, employee=actor.id, ids=list(ids)).all()
+    return {row[0]: preview(row[1]) for row in rows}
 
 
 # ── changing ──────────────────────────────────────────────────────────────────────────────────────────────────────────

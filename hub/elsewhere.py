@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import msgspec
@@ -32,29 +33,40 @@ class Guest(Struct, frozen=True):
 
 def takes_part(conn: Connection, actor: Actor, customer_id: int) -> list[Row]:
     """The newest conversations of others in which one of the customer's addresses takes part, as far as the actor may see them."""
-    theirs = sa.select(_i.address).where(_i.customer_id == customer_id).limit(50)
+    return inbox.rows(conn, list(conn.execute(_takes_part(actor), {"customer": customer_id}).scalars()))
+
+
+@functools.lru_cache(1000)
+def _takes_part(actor: Actor) -> sa.Select[int]:
+    customer = sa.bindparam("customer", type_=sa.BigInteger)
+    theirs = sa.select(_i.address).where(_i.customer_id == customer).limit(50)
     near = sa.select(_p.conversation_id).where(_p.address.in_(theirs)).order_by(_p.conversation_id.desc())
-    wanted = (
+    return (
         sa.select(_c.id)
         .where(
             _c.id.in_(near.limit(LOOKED_AT)),
-            _c.customer_id != customer_id,
+            _c.customer_id != customer,
             _c.merged_into.is_(None),
             visible(actor),
         )
         .order_by(_c.last_message_id.desc())
         .limit(MOST)
     )
-    return inbox.rows(conn, list(conn.execute(wanted).scalars()))
 
 
 def guests(conn: Connection, actor: Actor, conversation_id: int, customer_id: int) -> list[Guest]:
     """The other customers whose addresses take part in a conversation, as far as the actor may see them."""
+    values = {"conversation": conversation_id, "customer": customer_id}
+    return [Guest(*row) for row in conn.execute(_guests(actor), values)]
+
+
+@functools.lru_cache(1000)
+def _guests(actor: Actor) -> sa.Select[int, str, str]:
     statement = (
         sa.select(customers.c.id, customers.c.name, sa.func.min(_p.address))
         .join(identities, _i.address == _p.address)
         .join(customers, customers.c.id == _i.customer_id)
-        .where(_p.conversation_id == conversation_id, _i.customer_id != customer_id)
+        .where(_p.conversation_id == sa.bindparam("conversation"), _i.customer_id != sa.bindparam("customer"))
         .group_by(customers.c.id, customers.c.name)
         .order_by(customers.c.id)
         .limit(GUESTS)
@@ -62,7 +74,7 @@ def guests(conn: Connection, actor: Actor, conversation_id: int, customer_id: in
     if not actor.sees_all:
         any_ = sa.exists().where(_c.customer_id == customers.c.id)
         statement = statement.where(sa.or_(~any_, any_.where(visible(actor))))
-    return [Guest(*row) for row in conn.execute(statement)]
+    return statement
 
 
 def said(conn: Connection, homes: Sequence[int], addresses: Sequence[str]) -> list[int]:

@@ -126,9 +126,12 @@ def after(conn: Connection, cursor: int, most: int = 500) -> list[Event]:
     return [from_row(row) for row in run(conn, _after, after=cursor, most=most).all()]
 
 
+_latest = sa.select(sa.func.max(events.c.id))
+
+
 def latest(conn: Connection) -> int:
     """The id of the newest event, 0 when there is none."""
-    return conn.execute(sa.select(sa.func.max(events.c.id))).scalar() or 0
+    return run(conn, _latest).scalar() or 0
 
 
 def from_row(row: Any) -> Event:

@@ -83,19 +83,20 @@ def _move(conn: Connection, actor: Actor, homes: Sequence[Current], target: int)
     events.append(conn, sla.follow(conn, directory.current(conn), list(homes)))
 
 
+_last = (
+    sa.select(happened.c.data, happened.c.at, employees.c.name)
+    .outerjoin(employees, employees.c.id == happened.c.actor_id)
+    .where(happened.c.conversation_id == sa.bindparam("conversation"), happened.c.shown, happened.c.kind == KIND)
+    .order_by(happened.c.id.desc())
+    .limit(2)
+)
+
+
 def last(conn: Connection, actor: Actor, conversation_id: int, customer_id: int) -> Given | None:
     """Whose the conversation was before it was given to the customer it is of now; None when it never was, when it was given back,
     or when the actor may not see that customer.
     """
-    e = happened.c
-    statement = (
-        sa.select(e.data, e.at, employees.c.name)
-        .outerjoin(employees, employees.c.id == e.actor_id)
-        .where(e.conversation_id == conversation_id, e.shown, e.kind == KIND)
-        .order_by(e.id.desc())
-        .limit(2)
-    )
-    rows = conn.execute(statement).all()
+    rows = conn.execute(_last, {"conversation": conversation_id}).all()
     if not rows:
         return None
     data = msgspec.json.decode(rows[0].data)

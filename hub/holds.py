@@ -15,7 +15,7 @@ from hub.clock import now
 from hub.conversations import Current, participants_of
 from hub.directory import Directory
 from hub.sla import Clock
-from hub.sql import insert_rows
+from hub.sql import insert_rows, run
 from hub.tables import employees, holds
 
 #: Seconds that what is written on the screen waits, by kind of channel; live talk and programs do not wait.
@@ -119,6 +119,12 @@ def _hold(row: Sequence[Any]) -> Hold:
 
 _h = holds.c
 _columns = (_h.message_id, _h.conversation_id, _h.author_id, _h.before, _h.told_until, _h.until)
+_latest = (
+    sa.select(*_columns)
+    .where(_h.author_id == sa.bindparam("author"), _h.until > sa.bindparam("moment"))
+    .order_by(_h.message_id.desc())
+    .limit(1)
+)
 
 
 def of(conn: Connection, message_id: int) -> Hold | None:
@@ -129,8 +135,7 @@ def of(conn: Connection, message_id: int) -> Hold | None:
 
 def latest(conn: Connection, author_id: int) -> Hold | None:
     """The author's newest message that still waits to leave."""
-    waiting = sa.select(*_columns).where(_h.author_id == author_id, _h.until > now())
-    row = conn.execute(waiting.order_by(_h.message_id.desc()).limit(1)).first()
+    row = run(conn, _latest, author=author_id, moment=now()).first()
     return _hold(row) if row else None
 
 

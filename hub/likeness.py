@@ -122,12 +122,19 @@ def _met(conn: Connection, actor: Actor, one: CustomerRow, other: CustomerRow) -
     return [Evidence("talked", str(number)) for number in conn.execute(statement).scalars()]
 
 
+_own_name = sa.select(table.c.folded).where(table.c.id == sa.bindparam("customer")).scalar_subquery()
+_same_name = (
+    sa.select(table.c.id)
+    .where(table.c.folded == _own_name, table.c.folded != "", table.c.id != sa.bindparam("customer"))
+    .where(table.c.merged_into.is_(None))
+    .order_by(table.c.id.desc())
+    .limit(MOST)
+)
+
+
 def likely(conn: Connection, actor: Actor, customer_id: int) -> Likely | None:
     """A customer of the same name with something of an address in common, whom the actor may see; None when there is none."""
-    c = table.c
-    own = sa.select(c.folded).where(c.id == customer_id).scalar_subquery()
-    same = sa.select(c.id).where(c.folded == own, c.folded != "", c.id != customer_id, c.merged_into.is_(None))
-    ids = list(conn.execute(same.order_by(c.id.desc()).limit(MOST)).scalars())
+    ids = list(conn.execute(_same_name, {"customer": customer_id}).scalars())
     if not ids:
         return None
     me, *others = customers.rows(conn, [customer_id, *ids])

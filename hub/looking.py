@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from hub.access import Actor, access_message
 from hub.outbox import NotFound
-from hub.sql import among, insert_into
+from hub.sql import among, insert_into, run
 from hub.tables import employees, heights, picture_senders
 
 History = Literal["all", "one"]
@@ -61,9 +61,12 @@ def shown_senders(conn: Connection, actor: Actor, addresses: Sequence[str]) -> f
     return frozenset(conn.execute(wanted).scalars())
 
 
+_history = sa.select(employees.c.history).where(employees.c.id == sa.bindparam("employee"))
+
+
 def history(conn: Connection, actor: Actor) -> History:
     """How much of a customer the actor wants to see beside a conversation: the whole history, or only this one."""
-    chosen = conn.execute(sa.select(employees.c.history).where(employees.c.id == actor.id)).scalar()
+    chosen = run(conn, _history, employee=actor.id).scalar()
     return "all" if chosen == "all" else "one"
 
 

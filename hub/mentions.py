@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from hub.clock import now
 from hub.directory import Directory
 from hub.messages import Details
-from hub.sql import among, insert_rows
+from hub.sql import among, insert_rows, run
 from hub.tables import mentions
 from hub.text import fold
 
@@ -122,13 +122,18 @@ def seen(conn: Connection, employee_id: int, conversation_id: int) -> bool:
     return bool(conn.execute(mine.values(read_at=now())).rowcount)
 
 
+_unread = sa.select(mentions.c.conversation_id).where(
+    mentions.c.employee_id == sa.bindparam("employee"),
+    among(mentions.c.conversation_id, "ids"),
+    mentions.c.read_at.is_(None),
+)
+
+
 def unread(conn: Connection, employee_id: int, conversations: Sequence[int]) -> frozenset[int]:
     """Those of the conversations where somebody waits for a look of theirs."""
-    m = mentions.c
-    statement = sa.select(m.conversation_id).where(
-        m.employee_id == employee_id, among(m.conversation_id, conversations), m.read_at.is_(None)
-    )
-    return frozenset(conn.execute(statement).scalars()) if conversations else frozenset()
+    if not conversations:
+        return frozenset()
+    return frozenset(run(conn, _unread, employee=employee_id, ids=list(conversations)).scalars())
 
 
 def asked_in(conn: Connection, conversations: Sequence[int]) -> dict[int, frozenset[int]]:
@@ -141,15 +146,16 @@ def asked_in(conn: Connection, conversations: Sequence[int]) -> dict[int, frozen
     return found
 
 
+_waiting = (
+    sa.select(mentions.c.employee_id, sa.func.count(mentions.c.conversation_id.distinct()))
+    .where(among(mentions.c.employee_id, "ids"), mentions.c.read_at.is_(None))
+    .group_by(mentions.c.employee_id)
+)
+
+
 def waiting(conn: Connection, people: Sequence[int]) -> dict[int, int]:
     """In how many conversations somebody waits for a look of each of these employees."""
-    m = mentions.c
-    statement = (
-        sa.select(m.employee_id, sa.func.count(m.conversation_id.distinct()))
-        .where(among(m.employee_id, list(people)), m.read_at.is_(None))
-        .group_by(m.employee_id)
-    )
-    return {row[0]: row[1] for row in conn.execute(statement)} if people else {}
+    return {row[0]: row[1] for row in run(conn, _waiting, ids=list(people)).all()} if people else {}
 
 
 def of_messages(conn: Connection, messages: Sequence[int]) -> dict[int, frozenset[int]]:

@@ -9,6 +9,7 @@ from hub.access import Actor, access_conversation
 from hub.clock import now
 from hub.drafts import Mode
 from hub.outbox import NotFound
+from hub.sql import run
 from hub.tables import modes
 
 #: So long after it was chosen it is forgotten, like a draft nobody touched (milliseconds).
@@ -29,10 +30,14 @@ def choose(conn: Connection, actor: Actor, conversation_id: int, mode: Mode) -> 
     conn.execute(_choose, said)
 
 
+_chosen = sa.select(_m.mode).where(
+    _m.employee_id == sa.bindparam("employee"), _m.conversation_id == sa.bindparam("conversation")
+)
+
+
 def chosen(conn: Connection, actor: Actor, conversation_id: int) -> Mode | None:
     """What they chose there; None: nothing yet."""
-    mine = sa.and_(_m.employee_id == actor.id, _m.conversation_id == conversation_id)
-    said = conn.execute(sa.select(_m.mode).where(mine)).scalar()
+    said = run(conn, _chosen, employee=actor.id, conversation=conversation_id).scalar()
     return ("note" if said == "note" else "reply") if said else None
 
 

@@ -176,11 +176,13 @@ _put = sa.text(
 )
 
 
+_wishes = sa.select(notice_wishes).where(among(notice_wishes.c.employee_id, "ids"))
+
+
 def wishes_of(conn: Connection, people: Sequence[int]) -> dict[int, Wishes]:
     """What each of these employees has chosen; the usual for whoever has not."""
     found = dict.fromkeys(people, Wishes())
-    statement = sa.select(notice_wishes).where(among(notice_wishes.c.employee_id, list(people)))
-    for row in conn.execute(statement) if people else ():
+    for row in conn.execute(_wishes, {"ids": list(people)}) if people else ():
         found[row.employee_id] = msgspec.json.decode(row.wishes, type=Wishes)
     return found
 

@@ -19,15 +19,17 @@ _ALIVE = ("open", "waiting", "snoozed")
 MOST_TASKS = 1000
 
 
+_c = conversations.c
+_unread = (
+    sa.select(_c.assignee_id, sa.func.count())
+    .where(among(_c.assignee_id, "ids"), _c.assignee_id.is_not(None), _c.status.in_(_ALIVE), _c.unread > 0)
+    .group_by(_c.assignee_id)
+)
+
+
 def unread(conn: Connection, people: Sequence[int]) -> dict[int, int]:
     """Conversations assigned to each in which the customer wrote and nobody has looked."""
-    c = conversations.c
-    statement = (
-        sa.select(c.assignee_id, sa.func.count())
-        .where(among(c.assignee_id, list(people)), c.assignee_id.is_not(None), c.status.in_(_ALIVE), c.unread > 0)
-        .group_by(c.assignee_id)
-    )
-    return {row[0]: row[1] for row in conn.execute(statement)}
+    return {row[0]: row[1] for row in conn.execute(_unread, {"ids": list(people)})}
 
 
 #: Everything that makes up the number; whoever adds a kind of thing that waits adds its counter here.

@@ -70,9 +70,18 @@ def add(
     return number
 
 
-def _found(conn: Connection, condition: sa.ColumnElement[bool]) -> list[Plan]:
+def _where(condition: sa.ColumnElement[bool]) -> sa.Select[*tuple[Any, ...]]:
     statement = sa.select(*_COLUMNS).join(employees, _e.id == _p.author_id).where(condition)
-    found = [_read(row) for row in conn.execute(statement.order_by(_p.due_at, _p.id).limit(MOST))]
+    return statement.order_by(_p.due_at, _p.id).limit(MOST)
+
+
+_by_id = _where(_p.id == sa.bindparam("wanted"))
+_by_name = _where(_p.client_key == sa.bindparam("wanted"))
+_by_home = _where(sa.and_(_p.conversation_id == sa.bindparam("wanted"), _waiting))
+
+
+def _found(conn: Connection, statement: sa.Select[*tuple[Any, ...]], wanted: int | str) -> list[Plan]:
+    found = [_read(row) for row in conn.execute(statement, {"wanted": wanted})]
     if not any(plan.draft.files for plan in found):
         return found
     files: dict[int, list[FileView]] = {}
@@ -92,17 +101,17 @@ def _read(row: Any) -> Plan:
 
 def one(conn: Connection, number: int) -> Plan | None:
     """One of them, whatever has become of it."""
-    return next(iter(_found(conn, _p.id == number)), None)
+    return next(iter(_found(conn, _by_id, number)), None)
 
 
 def named(conn: Connection, client_key: str) -> Plan | None:
     """The one that was made of this act."""
-    return next(iter(_found(conn, _p.client_key == client_key)), None)
+    return next(iter(_found(conn, _by_name, client_key)), None)
 
 
 def of_conversation(conn: Connection, conversation_id: int) -> list[Plan]:
     """What waits there, the next one first."""
-    return _found(conn, sa.and_(_p.conversation_id == conversation_id, _waiting))
+    return _found(conn, _by_home, conversation_id)
 
 
 def due(conn: Connection, most: int = 50) -> list[int]:

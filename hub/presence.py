@@ -68,9 +68,12 @@ def everybody(conn: Connection) -> dict[int, Presence]:
     return {row.employee_id: _presence(row, at) for row in conn.execute(sa.select(presence))}
 
 
+_one = sa.select(presence).where(presence.c.employee_id == sa.bindparam("employee"))
+
+
 def one(conn: Connection, employee_id: int) -> Presence:
     """What somebody is doing."""
-    row = conn.execute(sa.select(presence).where(presence.c.employee_id == employee_id)).first()
+    row = conn.execute(_one, {"employee": employee_id}).first()
     return _presence(row, now()) if row else Presence(employee_id, "offline", "")
 
 

@@ -42,19 +42,24 @@ def of(conn: Connection, customer_id: int, attributes: Mapping[str, Any] | None 
     return Spoken(told.strip().lower() if isinstance(told, str) and told.strip() else written, written)
 
 
+_newest = (
+    sa.select(events.c.message_id)
+    .where(events.c.customer_id == sa.bindparam("customer"), events.c.kind == "message.received", events.c.shown)
+    .order_by(events.c.id.desc())
+    .limit(LOOKED_AT)
+    .subquery()
+)
+_said = (
+    sa.select(messages.c.details, messages.c.visible_text, messages.c.text)
+    .join(_newest, _newest.c.message_id == messages.c.id)
+    .order_by(messages.c.id.desc())
+)
+
+
 def _written(conn: Connection, customer_id: int) -> str:
     """The language of most of their newest messages; of several the one they used last."""
-    e, m = events.c, messages.c
-    newest = (
-        sa.select(e.message_id)
-        .where(e.customer_id == customer_id, e.kind == "message.received", e.shown)
-        .order_by(e.id.desc())
-        .limit(LOOKED_AT)
-        .subquery()
-    )
-    said = sa.select(m.details, m.visible_text, m.text).join(newest, newest.c.message_id == m.id).order_by(m.id.desc())
     known: Counter[str] = Counter()
-    for details, visible, text in conn.execute(said):
+    for details, visible, text in conn.execute(_said, {"customer": customer_id}):
         declared = msgspec.json.decode(details, type=Details).language if details else ""
         if language := tongue.spoken(visible or text, declared).lower().partition("-")[0]:
             known[language] += 1

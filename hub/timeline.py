@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -87,18 +88,14 @@ def of_conversation(
     conn: Connection, conversation_id: int, *, before: int = 2**62, after: int = 0, most: int = 50
 ) -> list[Item]:
     """The newest ``most`` entries before (or, with ``after``, the first ones after) an entry's id, oldest first."""
-    return _items(conn, events.c.conversation_id == conversation_id, before, after, most)
+    return _items(conn, _of_one(bool(after)), conversation_id, before, after, most)
 
 
 def of_customer(
     conn: Connection, actor: Actor, customer_id: int, *, before: int = 2**62, after: int = 0, most: int = 50
 ) -> list[Item]:
     """The same over all conversations and channels of a customer that the actor may see."""
-    whose = events.c.customer_id == customer_id
-    if not actor.sees_all:
-        theirs = sa.exists().where(conversations.c.id == events.c.conversation_id, visible(actor))
-        whose = sa.and_(whose, sa.or_(events.c.conversation_id.is_(None), theirs))
-    return _items(conn, whose, before, after, most)
+    return _items(conn, _of_all(actor, bool(after)), customer_id, before, after, most)
 
 
 def message(conn: Connection, actor: Actor, message_id: int) -> MessageView | None:
@@ -108,13 +105,36 @@ def message(conn: Connection, actor: Actor, message_id: int) -> MessageView | No
     return views(conn, [message_id]).get(message_id)
 
 
-def _items(conn: Connection, whose: sa.ColumnElement[bool], before: int, after: int, most: int) -> list[Item]:
+_Entries = sa.Select[*tuple[Any, ...]]
+
+
+@functools.cache
+def _of_one(onward: bool) -> _Entries:
+    return _entries(events.c.conversation_id == sa.bindparam("whose"), onward)
+
+
+@functools.lru_cache(1000)
+def _of_all(actor: Actor, onward: bool) -> _Entries:
+    whose = events.c.customer_id == sa.bindparam("whose")
+    if not actor.sees_all:
+        theirs = sa.exists().where(conversations.c.id == events.c.conversation_id, visible(actor))
+        whose = sa.and_(whose, sa.or_(events.c.conversation_id.is_(None), theirs))
+    return _entries(whose, onward)
+
+
+def _entries(whose: sa.ColumnElement[bool], onward: bool) -> _Entries:
+    """The first ones after an id, or the last ones before it."""
     statement = sa.select(*COLUMNS).where(whose, events.c.shown)
-    if after:
-        statement = statement.where(events.c.id > after).order_by(events.c.id)
+    if onward:
+        statement = statement.where(events.c.id > sa.bindparam("at")).order_by(events.c.id)
     else:
-        statement = statement.where(events.c.id < before).order_by(events.c.id.desc())
-    found = sorted((from_row(row) for row in conn.execute(statement.limit(most)).all()), key=lambda e: e.id)
+        statement = statement.where(events.c.id < sa.bindparam("at")).order_by(events.c.id.desc())
+    return statement.limit(sa.bindparam("most"))
+
+
+def _items(conn: Connection, entries: _Entries, whose: int, before: int, after: int, most: int) -> list[Item]:
+    rows = conn.execute(entries, {"whose": whose, "at": after or before, "most": most}).all()
+    found = sorted((from_row(row) for row in rows), key=lambda e: e.id)
     said = views(conn, [e.message_id for e in found if e.message_id])
     return [Item(e.id, e, said.get(e.message_id) if e.message_id else None) for e in found]
 

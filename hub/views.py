@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, cast, get_args
 
@@ -102,8 +103,13 @@ def _read(row: Any) -> View:
 
 def listing(conn: Connection, actor: Actor, most: int = MOST) -> list[View]:
     """All that the actor may use, in their order."""
-    rows = conn.execute(sa.select(saved_views).where(_seen_by(actor)).order_by(_v.position, _v.id).limit(most))
-    return [_read(row) for row in rows]
+    return [_read(row) for row in conn.execute(_listing(actor), {"most": most})]
+
+
+@functools.lru_cache(1000)
+def _listing(actor: Actor) -> sa.Select[*tuple[Any, ...]]:
+    every = sa.select(saved_views).where(_seen_by(actor)).order_by(_v.position, _v.id)
+    return every.limit(sa.bindparam("most"))
 
 
 def one(conn: Connection, actor: Actor, number: int) -> View:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from hub.access import Actor, access_conversation
 from hub.clock import now
 from hub.outbox import NotFound
-from hub.sql import among, insert_into
+from hub.sql import among, insert_into, run
 from hub.tables import conversations, mentions, watchers
 
 _w, _c, _m = watchers.c, conversations.c, mentions.c
@@ -29,8 +29,7 @@ def watch(conn: Connection, actor: Actor, conversation_id: int, *, on: bool) -> 
 
 def is_watching(conn: Connection, actor: Actor, conversation_id: int) -> bool:
     """Does the actor watch it, or one that was merged into it?"""
-    mine = sa.select(_w.at).where(_of([conversation_id]), _w.employee_id == actor.id).limit(1)
-    return conn.execute(mine).first() is not None
+    return run(conn, _mine, ids=[conversation_id], employee=actor.id).first() is not None
 
 
 def of_conversations(conn: Connection, ids: Sequence[int]) -> dict[int, dict[int, bool]]:
@@ -46,7 +45,11 @@ def of_conversations(conn: Connection, ids: Sequence[int]) -> dict[int, dict[int
     return found
 
 
-def _of(ids: Sequence[int]) -> sa.ColumnElement[bool]:
-    named = sa.select(_c.id).where(among(_c.id, list(ids)))
-    merged = sa.select(_c.id).where(_c.merged_into.is_not(None), among(_c.merged_into, list(ids)))
+def _of(ids: Sequence[int] | str) -> sa.ColumnElement[bool]:
+    wanted = ids if isinstance(ids, str) else list(ids)
+    named = sa.select(_c.id).where(among(_c.id, wanted))
+    merged = sa.select(_c.id).where(_c.merged_into.is_not(None), among(_c.merged_into, wanted))
     return _w.conversation_id.in_(sa.union_all(named, merged))
+
+
+_mine = sa.select(_w.at).where(_of("ids"), _w.employee_id == sa.bindparam("employee")).limit(1)
