@@ -82,6 +82,7 @@ DEEDS = (
 )
 
 
+@pytest.mark.rest
 def test_a_database_in_which_more_than_rows_has_changed_or_which_has_grown_is_thrown_away(small_stock: Stock) -> None:
     lent = []
     for deed in (*DEEDS, "DELETE FROM teams"):
@@ -126,6 +127,7 @@ async def test_a_frozen_redis_is_silent_a_killed_one_refuses_and_both_come_back_
     assert await answers()
 
 
+@pytest.mark.rest
 async def test_a_killed_postgres_comes_back_with_what_it_had(own_postgres: Postgres) -> None:
     await asyncio.to_thread(own_postgres.run, "CREATE TABLE kept (n int)", "CHECKPOINT")
     own_postgres.kill()

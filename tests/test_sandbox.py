@@ -107,6 +107,7 @@ async def test_what_goes_wrong_is_said_and_the_next_is_read(sandbox: Sandbox, wo
     assert (await read(sandbox, "fine")).text == "fine"
 
 
+@pytest.mark.rest
 async def test_one_bad_envelope_in_a_batch_spoils_only_itself(sandbox: Sandbox) -> None:
     words = ["a", "exit", "b", "loop", "unreadable", "c", "memory", "d"]
     outcomes = await sandbox.read_many("nasty", [envelope(word) for word in words], 0.5)

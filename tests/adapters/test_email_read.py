@@ -398,6 +398,7 @@ def test_the_placeholder_is_cheap_and_names_sender_and_subject(bomb: str) -> Non
     assert message.text == "This e-mail could not be read (it takes too long to read). The original can be downloaded."
 
 
+@pytest.mark.rest
 async def test_every_mail_bomb_is_read_in_two_seconds_without_losing_its_reader() -> None:
     sandbox = Sandbox(size=1)
     slow = {}

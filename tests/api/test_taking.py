@@ -98,6 +98,7 @@ async def two_processes(house: House, url: str, folder: Path, kind: str, forks: 
             await process.kill(15)
 
 
+@pytest.mark.rest
 @pytest.mark.xdist_group("forks")
 async def test_of_fifty_claims_at_once_exactly_one_wins_by_http(
     house: House, database_url: str, database_kind: str, tmp_path: Path, forks: Forks
@@ -127,6 +128,7 @@ async def happened(house: House) -> list[dict[str, Any]]:
     return found
 
 
+@pytest.mark.rest
 @pytest.mark.xdist_group("forks")
 async def test_of_fifty_who_ask_for_the_next_at_once_no_two_get_the_same_by_http(
     house: House, database_url: str, database_kind: str, tmp_path: Path, forks: Forks

@@ -235,6 +235,7 @@ def test_a_new_key_opens_what_the_old_one_closed(environment: Path, hub: Hub) ->
     assert shown.json["settings"] == {"secret": {"set": True}}
 
 
+@pytest.mark.rest
 @sqlite_only
 def test_moving_to_postgresql_takes_everything_along(
     environment: Path, hub: Hub, postgres: Postgres, monkeypatch: pytest.MonkeyPatch

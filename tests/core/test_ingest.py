@@ -92,6 +92,7 @@ async def test_a_poisonous_message_is_set_aside_alone(rig: Rig, monkeypatch: pyt
     await until(lambda: rig.count("messages", "text = 'cured'", wanted=1))
 
 
+@pytest.mark.rest
 async def test_what_a_crashed_process_had_kept_is_read_by_the_sweep(rig: Rig) -> None:
     channel = await rig.channel()
     body = b'{"messages": [{"id": "left", "from": {"address": "kim"}, "text": "left behind"}]}'

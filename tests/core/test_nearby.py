@@ -138,6 +138,7 @@ async def test_a_hint_reaches_the_other_process_and_not_oneself_twice(two: tuple
     assert looks[0] == "here"
 
 
+@pytest.mark.rest
 async def test_much_at_once_fits_into_a_few_notifications_and_a_lost_connection_is_made_again(
     postgres: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -227,6 +227,7 @@ async def test_other_weights_are_tried_too(rig: Rig) -> None:
     assert (found.waiting_before, found.waiting_after) == (0, 19)
 
 
+@pytest.mark.rest
 async def test_how_far_it_is_stands_in_the_row_and_cancelling_ends_the_worker(
     rig: Rig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -227,6 +227,7 @@ def counted(conn: Connection, actor: Actor) -> tuple[dict[str, int], dict[str, i
     return said, true
 
 
+@pytest.mark.rest
 async def test_after_five_hundred_events_every_count_is_what_sql_counts(
     no_jobs: None, rig: Rig, teams: list[int]
 ) -> None:

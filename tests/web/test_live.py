@@ -239,6 +239,7 @@ async def test_a_disabled_employees_stream_ends_within_seconds(site: Site) -> No
     await until(lambda: ear.over, 6)
 
 
+@pytest.mark.rest
 async def test_a_reader_that_does_not_keep_up_is_cut_off_and_the_others_hear_everything(site: Site) -> None:
     anna = await site.signed_in()
     number = await site.say()

@@ -277,6 +277,7 @@ async def test_a_draft_counts_only_when_it_is_put_into_force_and_not_over_a_newe
     assert any(rule.name == "Meanwhile" for rule in (await the_directory(site)).rules)
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize("database_kind", ["sqlite"], indirect=True)
 async def test_a_simulation_shows_how_far_it_is_and_who_would_have_got_what(site: Site) -> None:
     number = await site.say("Meine Rechnung stimmt nicht", subject="Rechnung")
