@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
+import logging
 import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -201,6 +202,10 @@ class _Free(AsyncAdaptedQueue[Any]):
 
 class _Pool(sa.pool.AsyncAdaptedQueuePool):
     _queue_class = _Free
+
+
+# named after this class, not after SQLAlchemy's own, it would tell of every engine that ends
+logging.getLogger(f"{__name__}.{_Pool.__name__}").setLevel(logging.WARNING)
 
 
 class PostgresDatabase(Database):
