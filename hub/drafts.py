@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
+from hub import plans
 from hub.access import Actor, access_conversation, access_message, require, visible
 from hub.clock import now
 from hub.conversations import was_deleted
@@ -355,15 +356,14 @@ def sent(
 def bring_back(conn: Connection, actor: Actor, conversation_id: int, mode: Mode, content: Content) -> Kept:
     """Put what was taken back into the draft, before whatever has been written there meanwhile.
 
-    Raises `CannotSend` where one of them is a forward, which goes to others than the customer, and the other one is not.
+    An answer and a forward never become one text, for they go to different people: what stood there is set aside (`plans.set_aside`).
     """
     there = _hold(conn, actor, conversation_id, mode)
     now_there = there.content if there.alive else Content()
     if not now_there.empty and not _joinable(content, now_there):
-        raise CannotSend(
-            f"What is being written in #{conversation_id} and this cannot become one text: one of them is a forward."
-            " Send or discard it first."
-        )
+        kept = _write(conn, actor, there, content, there.version + 1)
+        plans.set_aside(conn, conversation_id, actor.id, msgspec.structs.asdict(now_there))
+        return kept
     parts = [part for part in (content.text, now_there.text) if part.strip()]
     both = msgspec.structs.replace(
         content,

@@ -88,6 +88,8 @@ def view(conn: Connection, actor: Actor, number: int) -> Plan:
     found = plans.one(conn, number)
     if found is None or access_conversation(conn, actor, found.conversation_id) is None:
         raise NotFound
+    if found.state == "aside" and found.author_id != actor.id:
+        raise NotFound
     return found
 
 
@@ -95,11 +97,11 @@ def listing(conn: Connection, actor: Actor, conversation_id: int) -> list[Plan]:
     """What waits in a conversation, the next one first. Raises `NotFound`."""
     if access_conversation(conn, actor, conversation_id) is None:
         raise NotFound
-    return plans.of_conversation(conn, conversation_id)
+    return plans.of_conversation(conn, conversation_id, actor.id)
 
 
 def take_back(conn: Connection, actor: Actor, number: int) -> Kept:
-    """It does not leave; what it said is the actor's draft, whoever planned it. Raises `TooLate`, `NotFound`, as `drafts.bring_back`."""
+    """It does not leave; what it said is the actor's draft, whoever planned it. Raises `TooLate`, `NotFound`."""
     require(actor, "reply")
     found = view(conn, actor, number)
     home = conversations.lock_one(conn, found.conversation_id)

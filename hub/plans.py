@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from secrets import token_hex
 from typing import Any, Literal
 
 import msgspec
@@ -12,14 +13,18 @@ from sqlalchemy.engine import Connection
 
 from hub.clock import now
 from hub.fitting import Draft
+from hub.messages import Party
 from hub.sql import allocate, among, insert_rows, lit
 from hub.tables import attachments, employees, plan_files, plans
 from hub.timeline import FileView
 
-#: What has become of it: ``given up`` is what could not leave, which stands in the timeline as failed.
-State = Literal["waiting", "sent", "withdrawn", "given up"]
+#: What has become of it: ``given up`` is what could not leave, which stands in the timeline as failed. ``aside`` has no time: a draft
+#: that made room for another one, which only its writer sees.
+State = Literal["waiting", "aside", "sent", "withdrawn", "given up"]
 #: What is over is remembered so long (ms), so that a late repeat of the planning is known.
 MEMORY = 30 * 86_400_000
+#: What was set aside is kept as long as a draft (ms).
+ASIDE = 90 * 86_400_000
 #: Messages of one conversation that may wait.
 MOST = 50
 
@@ -44,12 +49,20 @@ class Plan(Struct, frozen=True):
 _p, _f, _e = plans.c, plan_files.c, employees.c
 _COLUMNS = (_p.id, _p.conversation_id, _p.author_id, _e.name, _p.draft, _p.zone, _p.due_at, _p.state, _p.message_id)
 _waiting = _p.state == lit("waiting")
+_unsaid = _p.state.in_((lit("waiting"), lit("aside")))
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Draft).decode
 
 
 def add(
-    conn: Connection, conversation_id: int, author_id: int, client_key: str, draft: Draft, zone: str, due_at: int
+    conn: Connection,
+    conversation_id: int,
+    author_id: int,
+    client_key: str,
+    draft: Draft,
+    zone: str,
+    due_at: int,
+    state: State = "waiting",
 ) -> int:
     """Keep a new one; its id."""
     number, moment = allocate(conn, "ids", 1)[0], now()
@@ -61,7 +74,7 @@ def add(
         "draft": _encode(draft).decode(),
         "zone": zone,
         "due_at": due_at,
-        "state": "waiting",
+        "state": state,
         "created_at": moment,
         "changed_at": moment,
     }
@@ -77,11 +90,12 @@ def _where(condition: sa.ColumnElement[bool]) -> sa.Select[*tuple[Any, ...]]:
 
 _by_id = _where(_p.id == sa.bindparam("wanted"))
 _by_name = _where(_p.client_key == sa.bindparam("wanted"))
-_by_home = _where(sa.and_(_p.conversation_id == sa.bindparam("wanted"), _waiting))
+_own = sa.and_(_p.state == lit("aside"), _p.author_id == sa.bindparam("reader"))
+_by_home = _where(sa.and_(_p.conversation_id == sa.bindparam("wanted"), sa.or_(_waiting, _own)))
 
 
-def _found(conn: Connection, statement: sa.Select[*tuple[Any, ...]], wanted: int | str) -> list[Plan]:
-    found = [_read(row) for row in conn.execute(statement, {"wanted": wanted})]
+def _found(conn: Connection, statement: sa.Select[*tuple[Any, ...]], wanted: int | str, **more: int) -> list[Plan]:
+    found = [_read(row) for row in conn.execute(statement, {"wanted": wanted, **more})]
     if not any(plan.draft.files for plan in found):
         return found
     files: dict[int, list[FileView]] = {}
@@ -109,9 +123,17 @@ def named(conn: Connection, client_key: str) -> Plan | None:
     return next(iter(_found(conn, _by_name, client_key)), None)
 
 
-def of_conversation(conn: Connection, conversation_id: int) -> list[Plan]:
-    """What waits there, the next one first."""
-    return _found(conn, _by_home, conversation_id)
+def set_aside(conn: Connection, conversation_id: int, author_id: int, said: Mapping[str, Any]) -> int:
+    """Keep a draft (the fields of `drafts.Content`) that makes room for another one; its id."""
+    name = token_hex(16)
+    whom = {field: tuple(Party(address) for address in said[field]) for field in ("to", "cc", "bcc")}
+    draft = Draft(client_id=name, **{**said, **whom})
+    return add(conn, conversation_id, author_id, f"aside:{name}", draft, "", now(), "aside")
+
+
+def of_conversation(conn: Connection, conversation_id: int, reader_id: int = 0) -> list[Plan]:
+    """What waits there, the next one first, and what the reader has set aside there."""
+    return _found(conn, _by_home, conversation_id, reader=reader_id)
 
 
 def due(conn: Connection, most: int = 50) -> list[int]:
@@ -122,7 +144,7 @@ def due(conn: Connection, most: int = 50) -> list[int]:
 
 def end(conn: Connection, number: int, state: State, message_id: int | None = None) -> bool:
     """It does not wait any more; False when it did not. Of two at once only one is told True: call it before whatever follows."""
-    waits = sa.update(plans).where(_p.id == number, _waiting)
+    waits = sa.update(plans).where(_p.id == number, _unsaid)
     values = {"state": state, "message_id": message_id, "changed_at": now()}
     return bool(conn.execute(waits.values(**values)).rowcount)
 
@@ -141,7 +163,7 @@ def put_off(conn: Connection, number: int, due_at: int) -> bool:
 
 def move(conn: Connection, source: int, target: int) -> None:
     """What waits in one conversation goes on in another."""
-    conn.execute(sa.update(plans).where(_p.conversation_id == source, _waiting).values(conversation_id=target))
+    conn.execute(sa.update(plans).where(_p.conversation_id == source, _unsaid).values(conversation_id=target))
 
 
 def let_go(conn: Connection, files: sa.Select[tuple[int]]) -> None:
@@ -156,7 +178,8 @@ def forget(conn: Connection, conversation_ids: Sequence[int]) -> None:
 
 def prune(conn: Connection) -> int:
     """Forget what is long over; how many."""
-    return _remove(conn, sa.and_(_p.state != lit("waiting"), _p.changed_at < now() - MEMORY))
+    over = sa.and_(~_unsaid, _p.changed_at < now() - MEMORY)
+    return _remove(conn, sa.or_(over, sa.and_(_p.state == lit("aside"), _p.changed_at < now() - ASIDE)))
 
 
 def _remove(conn: Connection, which: sa.ColumnElement[bool]) -> int:

@@ -34,7 +34,7 @@ def take_back(conn: Connection, actor: Actor, message_id: int) -> Kept:
     """Withdraw a message that nobody has begun to deliver; what it said is the writer's draft again.
 
     Against the delivery worker: whoever holds the deliveries' rows first wins, and the other one sees it. Raises `TooLate`,
-    `NotFound`, `access.Forbidden`, and `CannotSend` where it cannot be joined with what is being written (see `drafts.bring_back`).
+    `NotFound`, `access.Forbidden`.
     """
     require(actor, "reply")
     row = access_message(conn, actor, message_id)

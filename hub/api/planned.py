@@ -25,8 +25,8 @@ from hub.undo import TooLate
 
 
 class Planned(Struct, frozen=True):
-    """A message that leaves at ``send_at``. ``state``: waiting, sent, withdrawn, or given up where it could not leave; ``message`` is
-    what has become of it, and from then on its words are there.
+    """A message that leaves at ``send_at``. ``state``: waiting, sent, withdrawn, given up where it could not leave, or aside: a draft of
+    one's own that made room for another one and has no time. ``message`` is what has become of it; from then on its words are there.
     """
 
     id: str

@@ -29,5 +29,5 @@ def standing(conn: Connection, actor: Actor, row: Row, linked: Sequence[Row]) ->
     """Three small statements. ``linked``: the conversations that it is linked with."""
     senders = blocking.senders(conn, row.id, row.customer_id)
     unheard = tuple(address for address, blocked in senders.items() if blocked)
-    later = tuple(plans.of_conversation(conn, row.id))
+    later = tuple(plans.of_conversation(conn, row.id, actor.id))
     return Standing(watching.is_watching(conn, actor, row.id), tuple(senders), unheard, tuple(linked), later)

@@ -130,7 +130,8 @@ async def test_taken_back_it_is_a_draft_with_all_of_it_whoever_takes_it(line: La
     content = kept.content
     assert (content.text, content.subject, content.actions) == ("With a file", "Offer", ("status:closed",))
     assert (content.to, content.sure, kept.uploads) == (("api:kim",), True, {file})
-    assert (await line.one(number)).state == "withdrawn"
+    there = await line.one(number)
+    assert (there.state, there.draft.text, there.files) == ("withdrawn", "", ())  # its words are the draft's alone
     await line.when_due()
     assert await line.rig.count("messages", "direction = 'out'") == 0
     with pytest.raises(CannotSend, match="taken back"):

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import drafts, fitting, merging, outbox, privacy, undo, ways
+from hub import drafts, fitting, merging, outbox, planning, privacy, undo, ways
 from hub.fitting import Draft
 from hub.messages import Details, File, Party
 from tests.core.conftest import Rig, message
@@ -168,17 +168,27 @@ async def test_an_answer_taken_back_is_not_joined_with_a_forward(rig: Rig) -> No
     number = await desk.send(Draft("Dear Kim", "x"), wait=60)
     content = drafts.Content("She is difficult", to=("s@supplier.example",), how="forward", about=mail, files=(file,))
     await rig.hub.db.write(drafts.put, desk.actor, desk.home, "reply", content)
-    with pytest.raises(outbox.CannotSend, match="one of them is a forward"):
-        await rig.hub.db.write(undo.take_back, desk.actor, number)
-
-    assert (await rig.hub.db.read(drafts.one, desk.actor, desk.home, "reply")).content == content
-    assert await rig.count("deliveries") == 1
-    await rig.hub.db.write(drafts.discard, desk.actor, desk.home, "reply")
     kept = await rig.hub.db.write(undo.take_back, desk.actor, number)
     assert (kept.content.text, kept.content.how, kept.files) == ("Dear Kim", "reply", ())
+    assert await rig.count("deliveries") == 0
+
+    stranger = await rig.employee("supervisor")
+    (aside,) = await rig.hub.db.read(planning.listing, desk.actor, desk.home)
+    assert (aside.state, aside.draft.text, [f.id for f in aside.files]) == ("aside", "She is difficult", [file])
+    assert await rig.hub.db.read(planning.listing, stranger, desk.home) == []
+    with pytest.raises(outbox.NotFound):
+        await rig.hub.db.write(planning.take_back, stranger, aside.id)
+    with pytest.raises(undo.TooLate):
+        await rig.hub.db.write(planning.send_now, desk.actor, rig.hub.channels, aside.id)
+    swapped = await rig.hub.db.write(planning.take_back, desk.actor, aside.id)
+    assert swapped.content == content
+    (waiting,) = await rig.hub.db.read(planning.listing, desk.actor, desk.home)
+    assert (waiting.state, waiting.draft.text) == ("aside", "Dear Kim")
+    await planning.turn(rig.hub)
+    assert await rig.count("messages", "direction = 'out'") == 0
 
 
-async def test_two_conversations_are_not_merged_over_an_answer_and_a_forward(rig: Rig) -> None:
+async def test_an_answer_and_a_forward_are_both_there_after_their_conversations_were_merged(rig: Rig) -> None:
     desk = await mailbox(rig)
     mail, first = (await rig.rows("SELECT id, conversation_id FROM messages"))[0].values()
     await rig.hub.db.write(_did, "UPDATE conversations SET status = 'closed', closed_at = 1")
@@ -187,11 +197,11 @@ async def test_two_conversations_are_not_merged_over_an_answer_and_a_forward(rig
     forward = drafts.Content("She is difficult", how="forward", about=mail)
     await rig.hub.db.write(drafts.put, desk.actor, first, "reply", forward)
     await rig.hub.db.write(drafts.put, desk.actor, desk.home, "reply", drafts.Content("Dear Kim"))
-    with pytest.raises(outbox.CannotSend, match="one of them is a forward"):
-        await rig.hub.db.write(merging.merge, desk.actor, first, desk.home)
+    await rig.hub.db.write(merging.merge, desk.actor, first, desk.home)
 
-    for number, text in ((first, "She is difficult"), (desk.home, "Dear Kim")):
-        assert (await rig.hub.db.read(drafts.one, desk.actor, number, "reply")).content.text == text
+    assert (await rig.hub.db.read(drafts.one, desk.actor, desk.home, "reply")).content.text == "She is difficult"
+    (aside,) = await rig.hub.db.read(planning.listing, desk.actor, desk.home)
+    assert (aside.state, aside.draft.text) == ("aside", "Dear Kim")
 
 
 @pytest.mark.parametrize("whole", [False, True])

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from adapters.api import Channel as Api
-from hub import accounts, privacy, replies
+from hub import accounts, drafts, privacy, replies
 from tests.fakes import lacking, until
 from tests.web.conftest import Site, running
 from tests.web.test_browser import (  # noqa: F401 - fixtures
@@ -501,3 +501,27 @@ async def test_a_file_that_failed_is_tried_again_and_one_under_way_outlives_a_lo
 
 async def stopped(held: list[Any]) -> bool:
     return bool(held)
+
+
+async def test_a_forward_taken_back_and_the_answer_that_stands_in_the_box_lose_nothing(
+    chrome: Any,  # noqa: F811
+    site: Site,
+) -> None:
+    number = await site.say("Where is it?")
+    page = await opened(chrome, site, number)
+    await page.fill("#reply-text", "A first answer")
+    await page.click(".f-reply .btn-p")
+    await page.wait_for_selector("#toast >> text=Undo")
+    mail = await site.server.hub.db.read(lambda c: c.execute(sa.text("SELECT min(id) FROM messages")).scalar())
+    forward = drafts.Content("Please look at this", how="forward", about=int(mail))
+    actor = await site.server.hub.db.read(accounts.actor, site.people["anna"])
+    await site.write(drafts.put, actor, number, "reply", forward)
+    await page.click("#toast button")
+
+    await becomes(page, "A first answer")
+    await page.wait_for_selector("#plans >> text=Please look at this")
+    await page.click("#plans >> text=Edit")
+    await becomes(page, "Please look at this")
+    await page.wait_for_selector("#plans >> text=A first answer")
+    assert await page.input_value(".f-reply [name=how]") == "forward"
+    assert page.complaints == []
