@@ -44,7 +44,7 @@ demo: setup ## serve a throw-away database with sample data and simulated provid
 test: setup ## every test but those that take minutes: quick, rest and browser
 	@result=0; for suite in quick rest browser; do $(MAKE) --no-print-directory $$suite || result=1; done; exit $$result
 
-quick: setup ## the quick suite: half of it on SQLite, half on PostgreSQL
+quick: setup ## the quick suite: two thirds of it on SQLite, one on PostgreSQL
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m 'not slow and not chaos and not browser and not rest' $(ARGS)
 
 rest: setup ## the quick suite on the other database each, and what takes longer

@@ -49,11 +49,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What runs on both databases is in the quick suite on one of them, half of it on each; the other one is `rest`."""
+    """What runs on both databases is in the quick suite on one of them, a third of it on PostgreSQL; the other one is `rest`."""
     for item in items:
         given = getattr(item, "callspec", None)
         kind = next((str(p) for p in given.params.values() if p in KINDS), "") if given else ""
-        if kind and len(KINDS) == 2 and KINDS[zlib.crc32(item.nodeid.replace(kind, "").encode()) % 2] != kind:
+        slower = zlib.crc32(item.nodeid.replace(kind, "").encode()) % 3 == 0
+        if kind and len(KINDS) == 2 and KINDS[slower] != kind:
             item.add_marker("rest")
 
 

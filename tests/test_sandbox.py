@@ -96,6 +96,7 @@ TROUBLES = [
 ]
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize(("word", "reason"), TROUBLES)
 async def test_what_goes_wrong_is_said_and_the_next_is_read(sandbox: Sandbox, word: str, reason: str) -> None:
     await read(sandbox, "ready")

@@ -245,6 +245,7 @@ async def test_the_test_succeeds_with_good_settings(server: ImapTwin) -> None:
     assert await channel(server).test() == "Receiving works."
 
 
+@pytest.mark.rest
 @pytest.mark.parametrize(
     "fault", ["bye instead of idling", "reset in idle", "silence in idle", "silence", "no greeting"]
 )

@@ -140,6 +140,7 @@ async def test_every_fault_has_its_line_and_column_and_nothing_is_kept(house: Ho
     assert await table(house, "/directory.csv") == before
 
 
+@pytest.mark.rest
 async def test_the_last_administrator_stays_one_and_may_hand_over_in_one_table(house: House) -> None:
     alone = await put(house, "/directory.csv", "email,role\nadmin@house.example,agent\n")
     assert alone.status == 422

@@ -278,6 +278,7 @@ async def test_who_would_get_this_is_answered_with_reasons_and_nothing_is_writte
     assert (await house.get("/events?limit=100"))["last"] == events
 
 
+@pytest.mark.rest
 async def test_a_simulation_by_api_shows_who_would_have_got_it_in_words(house: House) -> None:
     boss = str(house.people["boss"])
     rules = [{k: q[k] for k in ("id", "kind", "name", "enabled", "conditions", "target")} for q in await table(house)]

@@ -63,6 +63,7 @@ async def test_slow_mails_keep_other_channels_not_waiting_and_stay_in_order(rig:
     assert texts == [b.decode() for b in bodies]
 
 
+@pytest.mark.rest
 async def test_mails_being_read_are_neither_queued_again_here_nor_taken_by_another_process(
     rig: Rig, slow: Slow
 ) -> None:

@@ -5,6 +5,7 @@ import pytest
 from tests.prop import state_machine
 
 
+@pytest.mark.rest
 @pytest.mark.may_block
 def test_no_order_of_events_breaks_a_promise() -> None:
     assert state_machine.run(40, 25) == ""
