@@ -8,6 +8,7 @@ from sqlalchemy.engine import Connection
 from hub import addresses, blocking
 from hub.access import Actor, require
 from hub.http import HOUSE, read_form
+from hub.text import clean_line
 from hub.web import forms, settings
 from hub.web.forms import Trouble
 from hub.web.rendering import words_for
@@ -24,7 +25,8 @@ async def _page(
     request: web.Request, actor: Actor, typed: str = "", troubles: tuple[Trouble, ...] = ()
 ) -> web.Response:
     require(actor, "routing")
-    found = await request.app[HOUSE].hub.db.read(blocking.listing, request.query.get("after", "")[:500])
+    after = clean_line(request.query.get("after", ""), 500)
+    found = await request.app[HOUSE].hub.db.read(blocking.listing, after)
     words = words_for(request, actor)
     more = found[blocking.MOST - 1].address if len(found) > blocking.MOST else ""
     return await settings.page(

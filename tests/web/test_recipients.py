@@ -169,7 +169,7 @@ async def test_a_mail_is_answered_to_all_without_ourselves(site: Site) -> None:
     anna = await site.signed_in()
     page = await anna.get(f"/c/{number}")
     links = {a.text().strip(): a.attributes["href"] for a in page.all(".card .menu a")}
-    assert list(links) == ["Reply", "Reply to all", "Forward", "View source"]
+    assert list(links) == ["Reply", "Reply to all", "Forward", "View source", "Move …"]
     taken = await anna.get(links["Reply to all"].partition("#")[0])
 
     fields = taken.fields("#reply")
