@@ -118,7 +118,7 @@ async def test_a_message_appears_live_and_is_answered_noted_and_closed_without_a
     assert await page.input_value("#reply-text") == ""
     await page.click("label:has(#mode-note)")
     await page.fill("#note-text", "Remember this")
-    await page.click(".f-note button")
+    await page.click(".f-note button:not([type=button])")
     await page.wait_for_selector(".nt >> text=Remember this")
     await page.click("#head >> text=Close")
     await page.wait_for_selector(f"#toast >> text=Closed #{number}")
@@ -216,7 +216,7 @@ async def test_axe_finds_no_barrier(chrome: Any, site: Site) -> None:
     await page.wait_for_selector(".trouble")
     await page.click("label:has(#mode-note)")
     await page.fill("#note-text", "A note")
-    await page.click(".f-note button")
+    await page.click(".f-note button:not([type=button])")
     await page.wait_for_selector(".nt")
     customer = await page.get_attribute(".cust a[href^='/customers']", "href")
     script, said = Axe().axe_script, []

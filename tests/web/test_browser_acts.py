@@ -78,7 +78,9 @@ ACTS = {
     "note": Act(focus("#note-text")),
     "forward": Act(f"{focus('[name=to]')} && document.querySelector('[name=how]').value === 'forward'"),
     "via": Act("document.querySelector('.viabox').open"),
-    "item_next": Act("!!document.activeElement.closest('#timeline .li:last-of-type')"),
+    "item_next": Act(
+        "document.activeElement.closest('.li') === [...document.querySelectorAll('#timeline .li')].at(-1)"
+    ),
     "item_previous": Act("!!document.activeElement.closest('#timeline .li')"),
     "theirs_next": Act("!!document.activeElement.closest('#timeline .li')"),
     "theirs_previous": Act("!!document.activeElement.closest('#timeline .li')"),

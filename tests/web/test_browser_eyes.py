@@ -121,6 +121,7 @@ ELSEWHERE = {
     "Do anything: the palette ( Ctrl K )": "by its key; what it does has buttons",
     "What are you doing?available": "/me has a button for each",
     "Turn on sound": "/settings/notifications",
+    "to /tasks": "/me",
     "No": "/settings/notifications",
 }
 
