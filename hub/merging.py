@@ -72,6 +72,7 @@ class Moved(Struct, frozen=True):
     after: Waits
     followers: tuple[int, ...] = ()
     left: Waits | None = None
+    plans: tuple[int, ...] = ()
 
 
 def waits(home: Current) -> Waits:
@@ -207,7 +208,7 @@ def _absorb(conn: Connection, actor: Actor, source: Current, target: Current) ->
     was = waits(source), waits(target)
     followers = _followers(conn, source.id, target.id)
     _bring_drafts(conn, source.id, target.id)
-    plans.move(conn, source.id, target.id)
+    waiting = plans.move(conn, source.id, target.id)
     move_rows(conn, said, entries, source.id, target.id)
     become(conn, said, entries, source.customer_id, target.customer_id)
     joined, shared = take_part(conn, source.id, target.id), share_tags(conn, source.id, target.id)
@@ -220,7 +221,7 @@ def _absorb(conn: Connection, actor: Actor, source: Current, target: Current) ->
     source.waiting_since, source.unread, source.merged_into, source.touched = None, 0, target.id, True
     conversations.save(conn, [source, target])
     conn.execute(sa.update(table).where(table.c.id == source.id).values(closed_as="merged"))
-    moved = Moved(tuple(said), tuple(entries), joined, shared, *was, waits(target), followers)
+    moved = Moved(tuple(said), tuple(entries), joined, shared, *was, waits(target), followers, plans=waiting)
     number = remember(conn, "merge", actor, source.id, target.id, moved)
     across = {"across": True} if source.customer_id != target.customer_id else {}
     told = [
@@ -347,6 +348,7 @@ def separate(conn: Connection, actor: Actor, join_id: int) -> tuple[int, int]:
 def _take_out(conn: Connection, actor: Actor, row: Any, source: Current, target: Current) -> None:
     moved = msgspec.json.decode(row.moved, type=Moved)
     move_rows(conn, moved.messages, moved.events, target.id, source.id)
+    plans.move(conn, target.id, source.id, moved.plans)
     become(conn, moved.messages, moved.events, target.customer_id, source.customer_id)
     c, t = table.c, tags.c
     conn.execute(

@@ -161,9 +161,12 @@ def put_off(conn: Connection, number: int, due_at: int) -> bool:
     return bool(conn.execute(waits.values(due_at=due_at, changed_at=now())).rowcount)
 
 
-def move(conn: Connection, source: int, target: int) -> None:
-    """What waits in one conversation goes on in another."""
-    conn.execute(sa.update(plans).where(_p.conversation_id == source, _unsaid).values(conversation_id=target))
+def move(conn: Connection, source: int, target: int, those: Sequence[int] | None = None) -> tuple[int, ...]:
+    """What waits in one conversation, or only ``those`` of it, goes on in another; which."""
+    which = sa.and_(_p.conversation_id == source, _unsaid, sa.true() if those is None else among(_p.id, those))
+    found = tuple(conn.execute(sa.select(_p.id).where(which).order_by(_p.id)).scalars())
+    conn.execute(sa.update(plans).where(which).values(conversation_id=target))
+    return found
 
 
 def let_go(conn: Connection, files: sa.Select[tuple[int]]) -> None:

@@ -258,6 +258,21 @@ async def test_what_waits_goes_with_a_merge_and_dies_with_its_conversation(line:
     assert await line.rig.count("plans") == 0
 
 
+async def test_what_went_with_a_merge_comes_back_when_it_is_undone(line: Later) -> None:
+    number, hub = await line.plan("First"), line.rig.hub
+    begun = outbox.Draft("Two", "x", via=next(iter(hub.channels.by_id)), to=(Party("api:else"),))
+    other, _, _ = await hub.db.write(outbox.start, line.agent, hub.channels, 0, begun)
+    boss = await line.rig.employee("supervisor")
+    join = await hub.db.write(merging.merge, boss, line.number, other, True)
+    assert (await line.one(number)).conversation_id == other
+    draft = outbox.Draft("Since then", "since then")
+    since, _ = await hub.db.write(planning.plan, boss, hub.channels, other, draft, now() + HOUR)
+    await hub.db.write(merging.separate, boss, join)
+
+    assert (await line.one(number)).conversation_id == line.number
+    assert (await line.one(since)).conversation_id == other
+
+
 async def test_what_is_long_over_is_forgotten_and_what_waits_is_not(line: Later) -> None:
     one, two = await line.plan("One"), await line.plan("Two")
     await line.rig.hub.db.write(planning.take_back, line.agent, one)
