@@ -151,8 +151,10 @@ def change_todo(
         conn,
         there.text if text is UNSET else text,
         there.due_at if due_at is UNSET else due_at,
-        (there.person_id or None) if person_id is UNSET else person_id,
+        None if person_id is UNSET else person_id,
     )
+    if person_id is UNSET:  # whose it is stays, even if they are not with the house any more
+        values["person_id"] = there.person_id or None
     ticked = done is not UNSET and done != (there.done_at is not None)
     if ticked:
         values |= {"done_at": now() if done else None, "done_by": actor.id if done else None}

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from hub import caring, consents, customers, housemail, outbox, planning, privacy, takeaway, ways
+from hub import accounts, caring, consents, customers, housemail, outbox, planning, privacy, takeaway, ways
 from hub.access import Forbidden
 from hub.caring import Order
 from hub.clock import now
@@ -56,6 +56,16 @@ async def test_tasks_stand_by_their_day_until_they_are_ticked(cared: Cared) -> N
     await db.write(lambda c: caring.change_todo(c, actor, late, done=False, due_at=None, person_id=None))
     again = await db.read(caring.todo, actor, late)
     assert (again.done_at, again.due_at, again.person_id) == (None, None, 0)
+
+
+async def test_a_task_of_somebody_who_left_is_ticked_by_another_one(cared: Cared) -> None:
+    db, actor, boss = cared.db, cared.actor, await cared.rig.employee("supervisor")
+    number = await db.write(caring.add_todo, actor, cared.kim, "Call back", None, actor.id)
+    await db.write(accounts.disable, actor.id)
+    await db.write(lambda c: caring.change_todo(c, boss, number, done=True))
+
+    done = await db.read(caring.todo, boss, number)
+    assert done.done_at is not None and done.person_id == actor.id
 
 
 async def test_what_is_no_task_and_whose_it_is_not_is_refused(cared: Cared, rig: Rig) -> None:
