@@ -16,6 +16,7 @@ from hub import accounts, conversations, drafts, events, identity, outbox, plans
 from hub.access import Actor, Forbidden, access_conversation, require
 from hub.channels import Channels
 from hub.clock import now
+from hub.conversations import Current
 from hub.core import Hub
 from hub.database import is_passing
 from hub.drafts import Content, Kept
@@ -103,11 +104,11 @@ def listing(conn: Connection, actor: Actor, conversation_id: int) -> list[Plan]:
 def take_back(conn: Connection, actor: Actor, number: int) -> Kept:
     """It does not leave; what it said is the actor's draft, whoever planned it. Raises `TooLate`, `NotFound`."""
     require(actor, "reply")
-    found = view(conn, actor, number)
-    home = conversations.lock_one(conn, found.conversation_id)
-    assert home is not None
-    if not plans.end(conn, number, "withdrawn"):
+    view(conn, actor, number)
+    held = _held(conn, number)
+    if held is None or not plans.end(conn, number, "withdrawn"):
         raise TooLate
+    found, home = held
     plans.became(conn, number, None)
     a, said = attachments.c, found.draft
     own = sa.and_(among(a.id, said.files), a.message_id.is_(None))
@@ -120,6 +121,18 @@ def take_back(conn: Connection, actor: Actor, number: int) -> Kept:
     kept = drafts.bring_back(conn, actor, home.id, "reply", content)
     _tell(conn, "plan.withdrawn", home.id, home.customer_id, actor.id, number)
     return kept
+
+
+def _held(conn: Connection, number: int) -> tuple[Plan, Current] | None:
+    """It and its conversation, which is held: also when that was merged into another one just now."""
+    found = plans.one(conn, number)
+    while found is not None:
+        home = conversations.lock_one(conn, found.conversation_id)
+        again = plans.one(conn, number)
+        if home is not None and again is not None and again.conversation_id == home.id:
+            return again, home
+        found = again
+    return None
 
 
 def put_off(conn: Connection, actor: Actor, number: int, due_at: int) -> None:
@@ -163,17 +176,29 @@ def leave(conn: Connection, channels: Channels, number: int, *, at_once: bool = 
     home = found.conversation_id
     message, _ = outbox.reply(conn, author, channels, 0, home, found.draft, by_itself=True)
     plans.became(conn, number, message)
-    if found.draft.actions:
-        replies.act(conn, author, home, found.draft.actions, ZoneInfo(found.zone))
+    place = ZoneInfo(found.zone)
+    if actions := [action for action in found.draft.actions if not _is_over(action, place)]:
+        replies.act(conn, author, home, actions, place)
     return message
+
+
+def _is_over(action: str, place: ZoneInfo) -> bool:
+    """Is it a snooze until a moment that has come before the message left? Nothing is to be done then."""
+    if not action.startswith("snooze:"):
+        return False
+    try:
+        until = replies.snooze_of(action, now(), place).until
+    except snoozing.Unclear:
+        return True
+    return until is not None and until <= now()
 
 
 def give_up(conn: Connection, number: int, reason: str) -> int:
     """It could not leave: a failed message with the reason stands where it would have stood; its id, 0 when somebody was faster."""
-    found = plans.one(conn, number)
-    home = conversations.lock_one(conn, found.conversation_id) if found is not None else None
-    if found is None or home is None or not plans.end(conn, number, "given up"):
+    held = _held(conn, number)
+    if held is None or held[0].due_at > now() or not plans.end(conn, number, "given up"):  # it may have been put off
         return 0
+    found, home = held
     author = Actor(found.author_id, found.author, "", "light")
     message = outbox.refuse(conn, author, home, found.draft, reason)
     plans.became(conn, number, message)

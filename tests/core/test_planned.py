@@ -168,6 +168,38 @@ async def test_what_shall_be_done_is_done_when_it_leaves_and_a_snooze_lasts_over
     assert (await line.home())["status"] == "closed"
 
 
+async def test_a_snooze_that_is_over_when_it_leaves_does_not_keep_it_from_leaving(line: Later) -> None:
+    number = await line.plan("Late", actions=(f"snooze:{now() + HOUR}", "tag:late"))
+    with pytest.MonkeyPatch.context() as clock:
+        for module in (planning, plans):
+            clock.setattr(module, "now", lambda: now() + 2 * HOUR)
+        await planning.turn(line.rig.hub)
+
+    assert (await line.one(number)).state == "sent"
+    assert (await line.home())["status"] == "open" and await line.rig.count("tags", "tag = 'late'") == 1
+
+
+async def test_what_was_put_off_before_it_is_given_up_waits(line: Later) -> None:
+    number, hub = await line.plan("Put off"), line.rig.hub
+    assert await hub.db.write(planning.give_up, number, "whatever it was") == 0
+    assert (await line.one(number)).state == "waiting"
+
+
+async def test_a_merge_just_before_it_is_had_back_brings_the_words_to_where_it_goes_on(line: Later) -> None:
+    number, hub = await line.plan("Mine again"), line.rig.hub
+    begun = outbox.Draft("Two", "x", via=next(iter(hub.channels.by_id)), to=(Party("api:else"),))
+    other, _, _ = await hub.db.write(outbox.start, line.agent, hub.channels, 0, begun)
+    boss, known = await line.rig.employee("supervisor"), plans.one
+    before = await line.one(number)
+    answers = [before, before]
+    with pytest.MonkeyPatch.context() as slow:
+        slow.setattr(plans, "one", lambda conn, n: answers.pop() if answers else known(conn, n))
+        await hub.db.write(merging.merge, boss, line.number, other, True)
+        kept = await hub.db.write(planning.take_back, boss, number)
+
+    assert kept.conversation_id == other
+
+
 @pytest.mark.parametrize("why", ["channel", "author", "stranger", "rights", "consent"])
 async def test_what_cannot_leave_any_more_fails_in_sight_and_opens_the_conversation(line: Later, why: str) -> None:
     number = await line.plan("Too bad", to=(Party("api:kim"),), sure=True)
