@@ -13,6 +13,9 @@ from pathlib import Path
 import jinja2
 from jinja2.bccache import Bucket
 
+#: Why nothing can be kept: no room, no right, or the folder was cleared away while the hub runs.
+_EXPECTED = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT)
+
 
 class Kept(jinja2.FileSystemBytecodeCache):
     """What was compiled of one language. ``made_of``: all that goes into the code besides a template's own source."""
@@ -49,6 +52,6 @@ class Kept(jinja2.FileSystemBytecodeCache):
         try:
             super().dump_bytecode(bucket)
         except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            if error.errno not in _EXPECTED:
                 raise
             self._writable = False

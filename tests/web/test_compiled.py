@@ -52,6 +52,13 @@ def test_half_a_file_is_no_harm(folder: Path) -> None:
     assert said(folder) == ("Good day", 1)
 
 
+def test_a_folder_that_is_cleared_away_while_the_hub_runs_is_no_harm(folder: Path) -> None:
+    cache = Kept(folder, "en", b"words")
+    (folder / "__pycache__").rmdir()
+    page = jinja2.Environment(loader=jinja2.FileSystemLoader(folder), bytecode_cache=cache).get_template("a.j2")
+    assert page.render() == "Good day"
+
+
 def test_a_folder_that_may_not_be_written_to_costs_time_and_nothing_else(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
