@@ -112,6 +112,9 @@ def refuse(conn: Connection, actor: Actor, home: Current, draft: Draft, reason: 
     number, *rest = allocate(conn, "ids", 2 + len(recipients))
     moment = now()
     row = outgoing.message(number, actor, home, None, draft, draft.to, "email" if draft.subject else "text")
+    same = sa.select(messages.c.id).where(messages.c.client_key == row["client_key"])
+    if conn.execute(same).first() is not None:  # what was sent under its name meanwhile says something else
+        row["client_key"] = None
     insert_rows(conn, messages, [row])
     waiting = fitting.waiting_files(conn, actor, draft.files)
     uploads.give(conn, actor.id, number, waiting, ())

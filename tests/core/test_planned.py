@@ -179,6 +179,18 @@ async def test_a_snooze_that_is_over_when_it_leaves_does_not_keep_it_from_leavin
     assert (await line.home())["status"] == "open" and await line.rig.count("tags", "tag = 'late'") == 1
 
 
+async def test_what_something_else_was_sent_under_the_name_of_fails_in_sight(line: Later) -> None:
+    number, hub = await line.plan("Planned words", client_id="one"), line.rig.hub
+    await hub.db.write(outbox.reply, line.agent, hub.channels, 0, line.number, outbox.Draft("Other words", "one"))
+    await line.when_due()
+
+    there = await line.one(number)
+    (failed,) = await line.rig.rows(
+        "SELECT m.id, m.text FROM deliveries d JOIN messages m ON m.id = message_id WHERE d.state = 'failed'"
+    )
+    assert (there.state, there.message_id, failed["text"]) == ("given up", failed["id"], "Planned words")
+
+
 async def test_what_was_put_off_before_it_is_given_up_waits(line: Later) -> None:
     number, hub = await line.plan("Put off"), line.rig.hub
     assert await hub.db.write(planning.give_up, number, "whatever it was") == 0
