@@ -33,7 +33,8 @@ async def test_a_reply_taken_back_after_a_forward_lets_the_customer_wait_again(r
 
     assert await waiting(desk) == before
     assert await rig.count("participants", "address LIKE '%supplier%'") == 0
-    await rig.hub.db.write(undo.take_back, desk.actor, shown)  # the words for the customer are in the box: they are set aside
+    # the words for the customer are in the box: they are set aside
+    await rig.hub.db.write(undo.take_back, desk.actor, shown)
     assert await waiting(desk) == before
 
 

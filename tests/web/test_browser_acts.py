@@ -173,7 +173,7 @@ async def done(page: Any, site: Site, b: keys.Binding, key: str, case: str) -> l
     for stroke in strokes(key):
         await page.keyboard.press(stroke)
     try:
-        await until(lambda: true(page, then), 4)
+        await until(lambda: true(page, then), 10)
     except pytest.fail.Exception:
         return [f"{b.id} by {key}: nothing happened"]
     stays = b.id not in LEAVES

@@ -96,7 +96,7 @@ async def test_a_colleague_who_was_faster_is_read_before_anything_leaves(chrome:
     async with anna.expect_response(lambda r: f"/c/{number}/reply" in r.url) as sent:
         await anna.press("#reply-text", "Control+Enter")
     assert (await sent.value).status == 409
-    assert await anna.input_value("#reply-text") == "My long answer"
+    await becomes(anna, "My long answer")
     await anna.click("#collision >> text=Send anyway")
 
     await anna.wait_for_selector(".bub.out >> text=My long answer")
