@@ -96,12 +96,12 @@ def check_window(
         raise CannotSend(f"“{name}” takes free text only for {hours}. {instead} by another channel.")
 
 
-def check_consent(conn: Connection, ready: Ready, addresses: Sequence[str]) -> None:
-    """Does everybody want to be written to by this kind of channel? Raises `CannotSend`."""
+def check_consent(conn: Connection, kind: str, name: str, addresses: Sequence[str]) -> None:
+    """Does everybody want to be written to by this kind of channel? ``name`` is the channel's. Raises `CannotSend`."""
     refused = consents.out(conn, addresses)
     for address in addresses:
-        if (address, ready.config.kind) in refused:
-            name, bare = ready.config.name, address.partition(":")[2]
+        if (address, kind) in refused:
+            bare = address.partition(":")[2]
             raise CannotSend(
                 f"“{bare}” has opted out of “{name}”. Reply by another channel, or write down that they agree again."
             )

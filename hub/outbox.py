@@ -101,7 +101,9 @@ def weigh(conn: Connection, actor: Actor, channels: Channels, home: Current, dra
     to = _whom(conn, home, channel, draft)
     fitting.check(channel.adapter.traits, channel.config.name, draft, to)
     fitting.check_window(conn, home.customer_id, channel, draft, to, at)
-    fitting.check_consent(conn, channel, [p.address for p in (*to, *draft.cc, *draft.bcc)])
+    fitting.check_consent(
+        conn, channel.config.kind, channel.config.name, [p.address for p in (*to, *draft.cc, *draft.bcc)]
+    )
     fitting.own_files(conn, actor, draft, channel)
     return msgspec.structs.replace(draft, via=channel.id, to=to, sure=draft.sure or not draft.to, seen=0)
 
@@ -315,7 +317,7 @@ def _write(
     shown = [f for f in files if f.message_id is not None]  # they stay where they are, and go along as copies
     seen = list(dict.fromkeys(p.address for p in (*to, *draft.cc)))
     recipients = list(dict.fromkeys((*seen, *(p.address for p in draft.bcc))))
-    fitting.check_consent(conn, channel, recipients)
+    fitting.check_consent(conn, channel.config.kind, channel.config.name, recipients)
     joining = [] if draft.how == "forward" else seen
     d = directory.current(conn)
     was = holds.before(conn, d, home, joining) if undo_seconds else None

@@ -8,7 +8,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from hub import conversations, directory, drafts, events, holds, search, sla
+from hub import conversations, directory, drafts, events, fitting, holds, search, sla
 from hub.access import Actor, Forbidden, access_message, require
 from hub.answers import is_answer
 from hub.clock import now
@@ -156,15 +156,21 @@ def _moved_since(conn: Connection, hold: Hold) -> bool:
 
 
 def retry(conn: Connection, actor: Actor, message_id: int) -> int:
-    """Queue what failed or stayed unconfirmed again, because a person wants it; how many deliveries. Raises `NotFound`."""
+    """Queue what failed or stayed unconfirmed again, because a person wants it; how many deliveries. Raises `NotFound`, and
+    `CannotSend` where one of them does not want to be written to any more.
+    """
     require(actor, "reply")
     row = access_message(conn, actor, message_id)
     if row is None:
         raise NotFound
     d = deliveries.c
-    statement = sa.update(deliveries).where(
-        d.message_id == message_id, d.state.in_(("failed", "unconfirmed")), d.recipient != ""
-    )
+    which = sa.and_(d.message_id == message_id, d.state.in_(("failed", "unconfirmed")), d.recipient != "")
+    known = directory.current(conn)
+    channel = known.channels.get(row.channel_id) or known.removed.get(row.channel_id)
+    if channel is not None:
+        recipients = list(conn.execute(sa.select(d.recipient).where(which)).scalars())
+        fitting.check_consent(conn, channel.kind, channel.name, recipients)
+    statement = sa.update(deliveries).where(which)
     again = {"state": "queued", "not_before": 0, "lease_until": 0, "error": "", "changed_at": now()}
     count = conn.execute(statement.values(**again)).rowcount
     if count:

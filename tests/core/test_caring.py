@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from hub import accounts, caring, consents, customers, housemail, outbox, planning, privacy, takeaway, ways
+from hub import accounts, caring, consents, customers, housemail, outbox, planning, privacy, takeaway, undo, ways
 from hub.access import Forbidden
 from hub.caring import Order
 from hub.clock import now
@@ -97,6 +97,9 @@ async def test_what_is_no_task_and_whose_it_is_not_is_refused(cared: Cared, rig:
 
 async def test_whoever_opted_out_is_not_written_to_until_they_agree_again(cared: Cared) -> None:
     db, actor, channels = cared.db, cared.actor, cared.rig.hub.channels
+    await db.write(outbox.reply, actor, channels, 60, cared.home, Draft("Not arrived", "failed"))
+    failed = "UPDATE deliveries SET state = 'failed'"
+    await db.write(lambda c: c.execute(sa.text(failed)).rowcount)
     await db.write(caring.consent, actor, cared.kim, "api", "out", "on the phone")
     way = (await db.read(ways.of, channels, cared.kim, cared.channel, cared.home))[0]
     assert (way.why, way.out_at > 0) == ("opted out", True)
@@ -106,6 +109,10 @@ async def test_whoever_opted_out_is_not_written_to_until_they_agree_again(cared:
         await db.write(outbox.start, actor, channels, 0, Draft("x", "b", via=cared.channel), cared.kim)
     with pytest.raises(CannotSend, match="opted out"):
         await db.write(planning.plan, actor, channels, cared.home, Draft("x", "p"), now() + 60_000)
+
+    [sent] = await cared.rig.rows("SELECT max(id) AS id FROM messages")
+    with pytest.raises(CannotSend, match="opted out"):
+        await db.write(undo.retry, actor, sent["id"])
 
     await db.write(caring.consent, actor, cared.kim, "api", "in", "signed")
     [counts] = await db.read(consents.of_customer, cared.kim)
