@@ -120,12 +120,15 @@ def move_rows(conn: Connection, said: Sequence[int], entries: Sequence[int], sou
         conn.execute(sa.update(rows).where(*condition).values(conversation_id=target))
 
 
-def become(conn: Connection, said: Sequence[int], entries: Sequence[int], one: int, other: int) -> None:
-    """What was one customer's is the other's, as everything in a conversation is its customer's."""
-    if one == other:
+def become(conn: Connection, said: Sequence[int], entries: Sequence[int], one: int, home: Current) -> None:
+    """Those of the rows that were one customer's and are in this conversation now are its customer's, as everything in it."""
+    if one == home.customer_id:
         return
-    conn.execute(sa.update(messages).where(_m.customer_id == one, among(_m.id, said)).values(customer_id=other))
-    conn.execute(sa.update(happened).where(_e.customer_id == one, among(_e.id, entries)).values(customer_id=other))
+    theirs = {"customer_id": home.customer_id}
+    here = (_m.conversation_id == home.id, _m.customer_id == one, among(_m.id, said))
+    conn.execute(sa.update(messages).where(*here).values(theirs))
+    told = (_e.conversation_id == home.id, _e.customer_id == one, among(_e.id, entries))
+    conn.execute(sa.update(happened).where(*told).values(theirs))
 
 
 def take_part(conn: Connection, source: int, target: int) -> tuple[str, ...]:
@@ -210,7 +213,7 @@ def _absorb(conn: Connection, actor: Actor, source: Current, target: Current) ->
     _bring_drafts(conn, source.id, target.id)
     waiting = plans.move(conn, source.id, target.id)
     move_rows(conn, said, entries, source.id, target.id)
-    become(conn, said, entries, source.customer_id, target.customer_id)
+    become(conn, said, entries, source.customer_id, target)
     joined, shared = take_part(conn, source.id, target.id), share_tags(conn, source.id, target.id)
     refresh(conn, target)
     target.waiting_since = min((w for w in (source.waiting_since, target.waiting_since) if w is not None), default=None)
@@ -349,7 +352,7 @@ def _take_out(conn: Connection, actor: Actor, row: Any, source: Current, target:
     moved = msgspec.json.decode(row.moved, type=Moved)
     move_rows(conn, moved.messages, moved.events, target.id, source.id)
     plans.move(conn, target.id, source.id, moved.plans)
-    become(conn, moved.messages, moved.events, target.customer_id, source.customer_id)
+    become(conn, moved.messages, moved.events, target.customer_id, source)
     c, t = table.c, tags.c
     conn.execute(
         sa.update(table).where(among(c.id, moved.followers), c.merged_into == target.id).values(merged_into=source.id)

@@ -154,7 +154,7 @@ def _shift(conn: Connection, source: Current, target: Current, taken: Sequence[i
     tell_of = sa.select(_e.id).where(_e.conversation_id == source.id, _e.shown, among(_e.message_id, taken))
     entries = tuple(conn.execute(tell_of.order_by(_e.id)).scalars())
     merging.move_rows(conn, taken, entries, source.id, target.id)
-    merging.become(conn, taken, entries, source.customer_id, target.customer_id)
+    merging.become(conn, taken, entries, source.customer_id, target)
     for home in (source, target):
         merging.refresh(conn, home)
     return entries

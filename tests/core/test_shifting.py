@@ -78,6 +78,22 @@ async def test_a_message_goes_to_another_customer_only_when_that_is_meant_and_is
     assert (await two.texts(first))[-1] == ""
 
 
+async def test_what_went_on_meanwhile_stays_whose_it_is_when_an_earlier_move_is_undone(two: Two) -> None:  # noqa: F811
+    third, (first, second) = await other_customers(two), two.ids
+    await two.rig.hear(two.channel, message("And more", "api:else"))
+    number = (await said(two, third))[1]
+    action = await two.db.write(actions.move, two.actor, third, Move(number, first, across=True))
+    await two.db.write(actions.move, two.actor, first, Move(number, second))
+    await two.db.write(actions.undo, two.actor, action)
+
+    same = (
+        "SELECT count(*) FROM messages m JOIN conversations c ON c.id = m.conversation_id"
+        " WHERE m.id = :m AND c.customer_id = m.customer_id"
+    )
+    assert number in await said(two, second)
+    assert await two.rig.scalar(same, m=number) == 1
+
+
 async def test_what_cannot_be_moved_is_refused(two: Two, rig: Rig) -> None:  # noqa: F811
     first, second = two.ids
     ids = await said(two, first)
