@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 import sqlalchemy as sa
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from tests.fakes import lacking, until
 from tests.web.conftest import PASSWORD, Site, running
@@ -66,6 +68,22 @@ async def site(settings: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
     """A server of each test's own, in the loop that the browser is driven from."""
     async with running(settings(), monkeypatch) as here:
         yield here
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def taken(site: Site) -> AsyncIterator[None]:
+    """The shop takes what is sent to it. Without this every delivery fails, and a moment later its conversation is open again."""
+    from hub import administration
+
+    async def take(request: web.Request) -> web.Response:
+        return web.json_response({})
+
+    app, hub, channel = web.Application(), site.server.hub, site.channel.config.id
+    app.router.add_post("/", take)
+    async with TestServer(app) as shop:
+        await site.write(administration.change_channel, hub.box, channel, {"url": str(shop.make_url("/"))})
+        await hub.load_channels()
+        yield
 
 
 async def signed_in(chrome: Any, site: Site, who: str = "anna") -> Any:

@@ -14,7 +14,7 @@ from playwright.async_api import Error
 from hub.web import keys
 from tests.fakes import until
 from tests.web.conftest import Site
-from tests.web.test_browser import chrome, database_kind, one_browser, pytestmark, signed_in, site, until_true  # noqa: F401
+from tests.web.test_browser import chrome, database_kind, one_browser, pytestmark, signed_in, site, taken, until_true  # noqa: F401
 from tests.web.test_recipients import mailbox
 
 
@@ -184,6 +184,7 @@ async def done(page: Any, site: Site, b: keys.Binding, key: str, case: str) -> l
     )
 
 
+@pytest.mark.usefixtures("taken")
 async def test_every_action_is_done_by_its_key_and_leaves_the_focus_somewhere(chrome: Any, site: Site) -> None:  # noqa: F811
     """K1, K6."""
     assert {b.id for b in keys.table() if b.keys} == set(ACTS) | ELSEWHERE

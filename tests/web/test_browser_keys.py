@@ -2,9 +2,21 @@
 
 from typing import Any
 
+import pytest
+
 from hub.web import keys
 from tests.web.conftest import Site
-from tests.web.test_browser import barriers, chrome, database_kind, lacking, one_browser, pytestmark, signed_in, site  # noqa: F401
+from tests.web.test_browser import (  # noqa: F401
+    barriers,
+    chrome,
+    database_kind,
+    lacking,
+    one_browser,
+    pytestmark,
+    signed_in,
+    site,
+    taken,
+)
 
 
 async def at_work(chrome: Any, site: Site, count: int = 3) -> tuple[Any, list[int]]:  # noqa: F811
@@ -22,6 +34,7 @@ async def focused(page: Any) -> str:
     return str(said)
 
 
+@pytest.mark.usefixtures("taken")
 async def test_answering_noting_and_closing_takes_nothing_but_keys(chrome: Any, site: Site) -> None:  # noqa: F811
     page, numbers = await at_work(chrome, site)
     press = page.keyboard.press
